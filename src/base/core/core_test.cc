@@ -1,0 +1,111 @@
+#include <gtest/gtest.h>
+
+#include "base/core/budget.h"
+#include "base/core/clock.h"
+#include "base/core/ip_address.h"
+#include "base/core/random.h"
+#include "base/core/result.h"
+#include "base/core/task.h"
+#include "base/core/text.h"
+
+namespace sekisho::core {
+namespace {
+
+struct Leaf {
+  std::coroutine_handle<>& out;
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> h) const { out = h; }
+  void await_resume() const {}
+};
+
+Task<int> ready(int v) { co_return v; }
+Task<int> deep(int n) {
+  if (n == 0) co_return 0;
+  co_return 1 + co_await deep(n - 1);
+}
+Task<int> wait_deep(int n, std::coroutine_handle<>& h) {
+  if (n == 0) {
+    co_await Leaf{h};
+    co_return 7;
+  }
+  co_return co_await wait_deep(n - 1, h);
+}
+Task<long> loop(int n) {
+  long sum = 0;
+  for (int i = 0; i < n; ++i) sum += co_await ready(i);
+  co_return sum;
+}
+
+TEST(Task, ReadyChildrenDoNotGrowTheStack) { EXPECT_EQ(run_ready(loop(1'000'000)), 499999500000L); }
+TEST(Task, DepthOfReadyCalls) { EXPECT_EQ(run_ready(deep(1000)), 1000); }
+
+TEST(Task, ASuspendedChainResumesThroughTheTrampoline) {
+  std::coroutine_handle<> h;
+  auto task = wait_deep(1000, h);
+  EXPECT_FALSE(task.start());
+  resume(h);
+  ASSERT_TRUE(task.done());
+  EXPECT_EQ(task.take(), 7);
+}
+
+TEST(Task, WhenAllKeepsOrderAndWaitsForTheLast) {
+  std::coroutine_handle<> a, b;
+  std::vector<Task<int>> tasks;
+  tasks.push_back(wait_deep(3, a));
+  tasks.push_back(ready(2));
+  tasks.push_back(wait_deep(0, b));
+  auto all = when_all(std::move(tasks));
+  EXPECT_FALSE(all.start());
+  resume(b);
+  EXPECT_FALSE(all.done());
+  resume(a);
+  ASSERT_TRUE(all.done());
+  EXPECT_EQ(all.take(), (std::vector<int>{7, 2, 7}));
+}
+
+TEST(Text, Base64) {
+  EXPECT_EQ(base64("a"), "YQ==");
+  EXPECT_EQ(unbase64("YQ=="), "a");
+  EXPECT_EQ(unbase64("YQ"), "a");
+  EXPECT_FALSE(unbase64("Y"));
+  EXPECT_FALSE(unbase64("YQ=a"));
+  EXPECT_FALSE(unbase64("Y Q="));
+  EXPECT_EQ(unbase64("Y\r\n Q==", true), "a");
+  EXPECT_FALSE(unbase64("YQ==="));
+}
+TEST(Text, Base32RoundTripAndIds) {
+  SeededRandom random(1);
+  const auto id = TransactionId::make(1768435200123, 3, random);
+  EXPECT_EQ(id.text().size(), 26u);
+  EXPECT_EQ(TransactionId::parse(id.text()), id);
+  EXPECT_FALSE(TransactionId::parse("abc"));
+}
+TEST(Text, Numbers) {
+  EXPECT_EQ(parse_uint("18446744073709551615"), UINT64_MAX);
+  EXPECT_FALSE(parse_uint("18446744073709551617"));
+  EXPECT_FALSE(parse_uint("-5"));
+  EXPECT_FALSE(parse_uint(""));
+  EXPECT_FALSE(parse_uint("256", 255));
+}
+TEST(IpAddress, ParsesAndMasks) {
+  EXPECT_EQ(IpAddress::parse("192.0.2.1")->text(), "192.0.2.1");
+  EXPECT_EQ(IpAddress::parse("::ffff:192.0.2.1"), IpAddress::parse("192.0.2.1"));
+  EXPECT_FALSE(IpAddress::parse("192.0.2"));
+  EXPECT_FALSE(IpAddress::parse("192.0.2.256"));
+  EXPECT_FALSE(IpAddress::parse("[::1]"));
+  EXPECT_TRUE(IpAddress::parse("192.0.2.77")->in_prefix(*IpAddress::parse("192.0.2.64"), 26));
+  EXPECT_FALSE(IpAddress::parse("192.0.2.7")->in_prefix(*IpAddress::parse("192.0.2.64"), 26));
+  EXPECT_TRUE(IpAddress::parse("2001:db8::1")->in_prefix(*IpAddress::parse("2001:db8::"), 32));
+  EXPECT_FALSE(IpAddress::parse("2001:db8::1")->in_prefix(*IpAddress::parse("192.0.2.1"), 0));
+  EXPECT_EQ(IpAddress::parse("192.0.2.77")->masked(24).text(), "192.0.2.0");
+}
+TEST(Budget, EmptyStaysEmpty) {
+  Budget b;
+  b.parts = 3;
+  EXPECT_TRUE(b.take_part(2));
+  EXPECT_FALSE(b.take_part(2));
+  EXPECT_FALSE(b.take_part());
+}
+
+}  // namespace
+}  // namespace sekisho::core
