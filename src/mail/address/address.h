@@ -1,7 +1,8 @@
 #pragma once
-// Names of people and places in mail. Domain: A-labels, lower case, no final dot, at most 253 octets, each label 1..63 of
-// letters, digits, hyphen and underscore; U-labels are converted (IDNA 2008, UTS 46 non-transitional). Address: the local part
-// as its owner wrote it, octet by octet, plus a Domain. Conversions are explicit and can fail; compare objects, never text tails.
+// Names of people and places in mail. Domain: A-labels, lower case, no final dot, at most 253 octets, each label 1..63
+// of letters, digits, hyphen and underscore; U-labels are converted (IDNA 2008, UTS 46 non-transitional). Address: the
+// local part as its owner wrote it, octet by octet, plus a Domain. Conversions are explicit and can fail; compare
+// objects, never text tails.
 #include <compare>
 #include <optional>
 #include <string>
@@ -15,7 +16,8 @@ namespace sekisho::mail {
 
 class Domain {
  public:
-  // Text as it stands in mail: ASCII or UTF-8, one optional final dot. Nothing for empty text, literals, or bad labels.
+  // Text as it stands in mail: ASCII or UTF-8, one optional final dot. Nothing for empty text, literals ("192.0.2.1"
+  // too, RFC 1123 section 2.1), or bad labels.
   static std::optional<Domain> parse(std::string_view text);
 
   const std::string& text() const { return text_; }  // "xn--r8jz45g.example"
@@ -32,18 +34,20 @@ class Domain {
 };
 
 enum class AddressError {
-  kEmpty,       // nothing there
-  kSyntax,      // not an address by RFC 5321 even with our leniency
-  kLocalPart,   // local part over 64 octets, or with control characters
-  kDomain,      // the domain is not a Domain
-  kTooLong,     // over 254 octets
+  kEmpty,      // nothing there
+  kSyntax,     // not an address by RFC 5321 even with our leniency
+  kLocalPart,  // local part with control characters
+  kDomain,     // the domain is not a Domain
+  kTooLong,    // over 254 octets
 };
 
-// The envelope and header form of one mailbox. Lenient on purpose (Japanese carriers' `a..b.@docomo.ne.jp`, unquoted dots anywhere
-// are accepted and kept byte-exact); never lenient about CR, LF, NUL, spaces outside quotes, or a second '@' outside quotes.
+// The envelope and header form of one mailbox. Lenient on purpose (Japanese carriers' `a..b.@docomo.ne.jp`, unquoted
+// dots anywhere are accepted and kept byte-exact; local parts over 64 octets too, as SRS and VERP make them); never
+// lenient about CR, LF, NUL, spaces outside quotes, or a second '@' outside quotes.
 class Address {
  public:
-  // "local@domain" without angle brackets. Quoted local parts keep their quotes in local(). Address literals are refused here.
+  // "local@domain" without angle brackets. Quoted local parts keep their quotes in local(). Address literals are
+  // refused here.
   static core::Result<Address, AddressError> parse(std::string_view text);
   static Address make(std::string local, Domain domain) { return Address(std::move(local), std::move(domain)); }
 

@@ -1,0 +1,94 @@
+#include "mail/message/message.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "base/core/text.h"
+#include "mail/message/header.h"
+
+namespace sekisho::mail {
+namespace {
+
+constexpr std::size_t kOctetsPerStep = 8;  // searching for line ends is many times cheaper than looking at each octet
+
+std::size_t find(std::string_view text, char c, std::size_t from) {
+  if (from >= text.size()) return text.size();
+  const void* hit = std::memchr(text.data() + from, c, text.size() - from);
+  return hit ? static_cast<std::size_t>(static_cast<const char*>(hit) - text.data()) : text.size();
+}
+
+// RFC 5322 section 2.1: CR and LF only occur together.
+std::optional<MessageError> check_line_ends(std::string_view text) {
+  std::size_t cr = find(text, '\r', 0);
+  std::size_t lf = find(text, '\n', 0);
+  while (cr < text.size() || lf < text.size()) {
+    if (lf < cr) return MessageError::kBareLf;
+    if (lf != cr + 1) return MessageError::kBareCr;
+    cr = find(text, '\r', lf + 1);
+    lf = find(text, '\n', lf + 1);
+  }
+  return {};
+}
+
+std::string with_crlf(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + text.size() / 32 + 2);
+  for (std::size_t start = 0; start < text.size();) {
+    const std::size_t lf = find(text, '\n', start);
+    std::string_view line = text.substr(start, lf - start);
+    start = lf + 1;
+    const bool has_cr = line.ends_with('\r');
+    out.append(line);
+    if (lf == text.size()) break;
+    out.append(has_cr ? "\n" : "\r\n");
+  }
+  return out;
+}
+
+}  // namespace
+
+core::Result<std::shared_ptr<const Message>, MessageError> Message::parse(std::string octets, core::Budget& budget) {
+  if (!budget.take_steps(1 + octets.size() / kOctetsPerStep)) return core::error(MessageError::kTooComplex);
+  if (const auto fault = check_line_ends(octets)) return core::error(*fault);
+  std::shared_ptr<Message> message(new Message());
+  message->octets_ = std::move(octets);
+  const std::string_view text = message->octets_;
+  auto header = scan_header(text, budget);
+  if (!header) return core::error(MessageError::kTooComplex);
+  message->header_size_ = header->size;
+  message->fields_ = std::move(header->fields);
+  message->shape_ = header->shape;
+  message->body_.octets_ = text.substr(header->body_start);
+  return std::shared_ptr<const Message>(std::move(message));
+}
+
+core::Result<std::shared_ptr<const Message>, MessageError> Message::from_file(std::string octets,
+                                                                              core::Budget& budget) {
+  // RFC 4155: the separator line of an mbox file, which is no part of the message.
+  if (octets.starts_with("From ")) octets.erase(0, std::min(find(octets, '\n', 0) + 1, octets.size()));
+  const auto fault = check_line_ends(octets);
+  if (fault == MessageError::kBareLf || fault == MessageError::kBareCr) octets = with_crlf(octets);
+  return parse(std::move(octets), budget);
+}
+
+std::vector<const HeaderField*> Message::all(std::string_view name) const {
+  std::vector<const HeaderField*> out;
+  for (const HeaderField& field : fields_) {
+    if (core::iequals(field.name, name)) out.push_back(&field);
+  }
+  return out;
+}
+
+const HeaderField* Message::first(std::string_view name) const {
+  const auto it = std::find_if(fields_.begin(), fields_.end(),
+                               [name](const HeaderField& field) { return core::iequals(field.name, name); });
+  return it == fields_.end() ? nullptr : &*it;
+}
+
+std::size_t Message::received_count() const {
+  return static_cast<std::size_t>(std::count_if(
+      fields_.begin(), fields_.end(), [](const HeaderField& field) { return core::iequals(field.name, "Received"); }));
+}
+
+}  // namespace sekisho::mail
