@@ -14,7 +14,18 @@
 
 namespace sekisho::dns {
 
-enum class Type : std::uint16_t { kA = 1, kNs = 2, kCname = 5, kSoa = 6, kPtr = 12, kMx = 15, kTxt = 16, kAaaa = 28, kSpf = 99, kTlsa = 52 };
+enum class Type : std::uint16_t {
+  kA = 1,
+  kNs = 2,
+  kCname = 5,
+  kSoa = 6,
+  kPtr = 12,
+  kMx = 15,
+  kTxt = 16,
+  kAaaa = 28,
+  kSpf = 99,
+  kTlsa = 52
+};
 
 enum class Code : std::uint8_t {
   kRecords,     // at least one record of the asked type at the end of the CNAME chain
@@ -35,14 +46,14 @@ struct Mx {
 // Only the member of the asked type is filled; the order is that of the reply.
 struct Answer {
   Code code = Code::kNoData;
-  std::vector<std::string> texts;           // TXT and SPF: character-strings joined, octets as they came
-  std::vector<core::IpAddress> addresses;   // A, AAAA
-  std::vector<Mx> exchanges;                // MX
-  std::vector<Name> names;                  // PTR, NS, CNAME
-  std::vector<std::string> raw;             // any other type: RDATA octets
-  Name canonical;                           // the end of the CNAME chain (the asked name when there is none)
-  std::uint32_t ttl_s = 0;                  // least TTL on the way; negative answers: RFC 2308, at most 300
-  bool authenticated = false;               // AD, and the resolver is reached over loopback
+  std::vector<std::string> texts;          // TXT and SPF: character-strings joined, octets as they came
+  std::vector<core::IpAddress> addresses;  // A, AAAA
+  std::vector<Mx> exchanges;               // MX
+  std::vector<Name> names;                 // PTR, NS, CNAME
+  std::vector<std::string> raw;            // any other type: RDATA octets
+  Name canonical;                          // the end of the CNAME chain (the asked name when there is none)
+  std::uint32_t ttl_s = 0;                 // least TTL on the way; negative answers: RFC 2308, at most 300
+  bool authenticated = false;              // AD, and the resolver is reached over loopback
 };
 using AnswerPtr = std::shared_ptr<const Answer>;
 
