@@ -1,0 +1,53 @@
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+
+#include "cmd/commands.h"
+
+namespace {
+
+using sekisho::cmd::Arguments;
+
+struct Command {
+  std::string_view name, summary;
+  int (*run)(const Arguments&);
+};
+
+constexpr Command kCommands[] = {
+    {"serve", "stand at the checkpoint: the mx gate and all services", sekisho::cmd::serve},
+    {"config", "check a config file, explain its keys", sekisho::cmd::config},
+    {"check", "judge one message as the gate would, without taking it", sekisho::cmd::check},
+    {"spf", "evaluate SPF, show a domain's record", sekisho::cmd::spf},
+    {"dkim", "verify or sign a message with DKIM, show a key", sekisho::cmd::dkim},
+    {"dmarc", "show a domain's DMARC policy and organizational domain", sekisho::cmd::dmarc},
+    {"authres", "parse an Authentication-Results field", sekisho::cmd::authres},
+    {"trace", "who sent this, and what became of it?", sekisho::cmd::trace},
+    {"ledger", "verify or show the ledger", sekisho::cmd::ledger},
+    {"replay", "judge a whole mailbox and print the tables", sekisho::cmd::replay},
+    {"allow", "let a subject pass for a while", sekisho::cmd::allow},
+    {"deny", "refuse a subject for a while", sekisho::cmd::deny},
+    {"bypass", "switch all refusals off or on again", sekisho::cmd::bypass},
+    {"receipt", "open the receipt code of a refusal", sekisho::cmd::receipt},
+    {"lab", "send the lab's mails or a mailbox through the gate", sekisho::cmd::lab},
+};
+
+void help(std::FILE* to) {
+  std::fputs("Sekisho (関所): a checkpoint for mail.\nusage: sekisho COMMAND [options]   (sekisho COMMAND --help tells more)\n\n", to);
+  for (const auto& c : kCommands)
+    std::fprintf(to, "  %-9.*s %.*s\n", static_cast<int>(c.name.size()), c.name.data(), static_cast<int>(c.summary.size()), c.summary.data());
+  std::fputs("\nExit status: 0 done, 1 the answer is a failure, 2 usage or input error, 3 temporary.\n", to);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view name = argc > 1 ? argv[1] : "";
+  if (name == "--help" || name == "-h" || name == "help") return help(stdout), 0;
+  if (name == "--version") return std::puts("sekisho " SEKISHO_VERSION), 0;
+  const auto* command = std::find_if(std::begin(kCommands), std::end(kCommands), [&](const Command& c) { return c.name == name; });
+  if (command == std::end(kCommands)) {
+    if (!name.empty()) std::fprintf(stderr, "sekisho: there is no command '%s'\n\n", argv[1]);
+    return help(stderr), 2;
+  }
+  return command->run(Arguments(argv + 2, argv + argc));
+}
