@@ -1,10 +1,12 @@
 #pragma once
 // Loops, sockets, timers and TLS as Tasks. Boost.Asio (epoll) is inside this room only; none of it shows in this door.
-// Every object belongs to the loop of the thread that made it and is used on that thread only (Pool and Loop::post excepted).
-// Deadlines are absolute steady milliseconds (io::now_ms() + n); kNoDeadline waits for ever. An idle socket owns no buffer.
+// Every object belongs to the loop of the thread that made it and is used on that thread only (Pool and Loop::post
+// excepted). Deadlines are absolute steady milliseconds (io::now_ms() + n); kNoDeadline waits for ever. An idle socket
+// owns no buffer.
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,10 +18,10 @@
 namespace sekisho::io {
 
 enum class IoError : std::uint8_t {
-  kEof,        // the peer closed its side cleanly (for TLS: close_notify, or a bare TCP end)
-  kTimeout,    // the deadline passed
-  kReset,      // RST, broken pipe
-  kRefused,    // connect: nobody listens
+  kEof,      // the peer closed its side cleanly (for TLS: close_notify, or a bare TCP end)
+  kTimeout,  // the deadline passed
+  kReset,    // RST, broken pipe
+  kRefused,  // connect: nobody listens
   kUnreachable,
   kCancelled,  // cancel() or the loop is stopping
   kTls,        // handshake or record error; see Socket::tls_error()
@@ -44,9 +46,9 @@ class Loop {
  public:
   Loop();
   ~Loop();
-  static Loop& current();   // the loop running on this thread
-  void run();               // until stop(); everything spawned must have ended or been cancelled
-  void stop();              // thread-safe: cancels all pending I/O and timers of this loop with kCancelled, then run() returns
+  static Loop& current();  // the loop running on this thread
+  void run();              // until stop(); everything spawned must have ended or been cancelled
+  void stop();  // thread-safe: cancels all pending I/O and timers of this loop with kCancelled, then run() returns
   void post(std::function<void()> work);  // thread-safe
   std::size_t live_tasks() const;         // spawned and not yet done
   struct Impl;
@@ -75,13 +77,16 @@ class Event {
   std::unique_ptr<Impl> impl_;
 };
 
-// OpenSSL contexts. Server: one certificate and key (SNI in a later room); TLS 1.2 and 1.3. Client: opportunistic or verified.
+// OpenSSL contexts. Server: one certificate and key (SNI in a later room); TLS 1.2 and 1.3. Client: opportunistic or
+// verified.
 class TlsContext {
  public:
   // PEM files. The error text names the file and the reason ("key does not match certificate").
-  static core::Result<std::shared_ptr<TlsContext>, std::string> server(const std::string& certificate_file, const std::string& key_file);
+  static core::Result<std::shared_ptr<TlsContext>, std::string> server(const std::string& certificate_file,
+                                                                       const std::string& key_file);
   static std::shared_ptr<TlsContext> client();  // no verification: opportunistic, RFC 7435
-  static core::Result<std::shared_ptr<TlsContext>, std::string> verifying_client(const std::string& ca_file);  // "" = the system's
+  static core::Result<std::shared_ptr<TlsContext>, std::string> verifying_client(
+      const std::string& ca_file);  // "" = the system's
   ~TlsContext();
   struct Impl;
   Impl& impl() { return *impl_; }
@@ -104,7 +109,8 @@ class Socket {
   Socket(Socket&&) noexcept;
   Socket& operator=(Socket&&) noexcept;
   ~Socket();
-  static core::Task<core::Result<Socket, IoError>> connect(Endpoint to, std::int64_t deadline_ms, std::optional<core::IpAddress> from = {});
+  static core::Task<core::Result<Socket, IoError>> connect(Endpoint to, std::int64_t deadline_ms,
+                                                           std::optional<core::IpAddress> from = {});
   static core::Task<core::Result<Socket, IoError>> connect_unix(std::string path, std::int64_t deadline_ms);
 
   bool is_open() const;
@@ -113,26 +119,30 @@ class Socket {
   Endpoint remote() const;
   // Waits until something can be read (or EOF), holding no buffer. Then read() will not suspend (TLS may still).
   core::Task<core::Result<void, IoError>> wait_readable(std::int64_t deadline_ms);
-  core::Task<core::Result<std::size_t, IoError>> read(std::span<char> into, std::int64_t deadline_ms);  // >= 1 octet, or an error
-  core::Task<core::Result<void, IoError>> write(std::string_view octets, std::int64_t deadline_ms);     // all of it
+  core::Task<core::Result<std::size_t, IoError>> read(std::span<char> into,
+                                                      std::int64_t deadline_ms);  // >= 1 octet, or an error
+  core::Task<core::Result<void, IoError>> write(std::string_view octets, std::int64_t deadline_ms);  // all of it
   // True when unread octets or an EOF are waiting, without waiting: for early talkers and kept connections.
   bool pending() const;
-  // Handshakes. Nothing that was read in the clear survives them: the caller must have dropped its buffer (RFC 3207 section 4.2).
+  // Handshakes. Nothing that was read in the clear survives them: the caller must have dropped its buffer (RFC 3207
+  // section 4.2).
   core::Task<core::Result<void, IoError>> start_tls_server(TlsContext& context, std::int64_t deadline_ms);
-  core::Task<core::Result<void, IoError>> start_tls_client(TlsContext& context, std::string server_name, std::int64_t deadline_ms);
+  core::Task<core::Result<void, IoError>> start_tls_client(TlsContext& context, std::string server_name,
+                                                           std::int64_t deadline_ms);
   std::optional<TlsFacts> tls() const;
   std::string tls_error() const;
   void set_no_delay();
   void shutdown_write();
-  void cancel();   // pending awaits return kCancelled
-  void close();    // sends close_notify when TLS and it does not block
+  void cancel();  // pending awaits return kCancelled
+  void close();   // sends close_notify when TLS and it does not block
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
-// SO_REUSEADDR, backlog 1024. accept() keeps one descriptor in reserve so that EMFILE can be answered by accept-and-close.
+// SO_REUSEADDR, backlog 1024. accept() keeps one descriptor in reserve so that EMFILE can be answered by
+// accept-and-close.
 class Listener {
  public:
   static core::Result<Listener, IoError> bind(const Endpoint& at);
@@ -148,7 +158,7 @@ class Listener {
  private:
   Listener();
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 class Udp {
@@ -158,19 +168,20 @@ class Udp {
   Udp(Udp&&) noexcept;
   Udp& operator=(Udp&&) noexcept;
   ~Udp();
-  core::Result<void, IoError> send(std::string_view datagram);                      // connected; never waits
+  core::Result<void, IoError> send(std::string_view datagram);  // connected; never waits
   core::Result<void, IoError> send_to(const Endpoint& to, std::string_view datagram);
   struct Datagram {
     std::size_t size;
     Endpoint from;
   };
   core::Task<core::Result<Datagram, IoError>> receive(std::span<char> into, std::int64_t deadline_ms);
+  Endpoint local() const;
   void cancel();
 
  private:
   Udp();
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 // Threads for work over 1 ms (RSA signing, RocksDB, SQLite, fsync). The awaiting task is resumed on its own loop.
