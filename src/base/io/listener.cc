@@ -37,13 +37,15 @@ struct Listener::Impl {
   }
   static int open_reserve() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
   // Out of descriptors: a client that waits in the backlog would wait for ever, so it is taken and hung up on.
-  bool turn_one_away() {
-    if (reserve < 0) return false;
+  // Zero when that was done, else why not. (Linux answers EMFILE before it looks whether anybody waits.)
+  int turn_one_away() {
+    if (reserve < 0) return EMFILE;
     ::close(reserve);
     const int fd = ::accept4(source.fd(), nullptr, nullptr, SOCK_CLOEXEC);
+    const int failure = fd < 0 ? errno : 0;
     if (fd >= 0) ::close(fd);
     reserve = open_reserve();
-    return fd >= 0;
+    return failure;
   }
 };
 
@@ -108,13 +110,14 @@ core::Task<core::Result<int, IoError>> Listener::accept() {
     if (impl->source.fd() < 0) co_return core::error(IoError::kOther);
     const int fd = ::accept4(impl->source.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) co_return fd;
-    const int failure = errno;
+    int failure = errno;
+    if (failure == EMFILE || failure == ENFILE) failure = impl->turn_one_away();
     if (failure == EAGAIN) {
       auto wait = impl->source.ready(Source::Want::kRead, kNoDeadline);
       auto waited = co_await wait;
       if (!waited) co_return core::error(waited.error());
     } else if (from_errno(failure) == IoError::kLimit) {
-      if ((failure == EMFILE || failure == ENFILE) && impl->turn_one_away()) continue;
+      if (impl->reserve < 0) impl->reserve = Impl::open_reserve();
       WaitList nobody;
       Wait pause(nobody, now_ms() + kLimitPauseMs);
       co_await pause;
