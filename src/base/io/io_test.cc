@@ -329,6 +329,9 @@ TEST(Socket, ConnectRefusedAndUnix) {
 }
 
 TEST(Listener, TurnsClientsAwayWhenOutOfDescriptors) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "UBSan needs descriptors of its own to look at objects; the other builds run this";
+#endif
   struct T {
     static Task<void> accept_into(std::shared_ptr<Listener> listener, std::shared_ptr<std::vector<int>> fds) {
       for (;;) {
