@@ -81,6 +81,26 @@ std::optional<Name> Name::from_wire(std::string_view octets) {
   return name;
 }
 
+bool Name::assign(std::string_view labels) {
+  if (!labels.empty() && labels.back() == '.') labels.remove_suffix(1);
+  const bool fits = !labels.empty() && labels.size() + 2 <= kMaxName;
+  octets_.resize(fits ? labels.size() + 2 : 1);
+  octets_.back() = '\0';
+  if (!fits) return false;
+  std::size_t length_at = 0;
+  for (std::size_t at = 0; at <= labels.size(); ++at) {
+    if (at < labels.size() && labels[at] != '.') {
+      octets_[at + 1] = core::lower(labels[at]);
+      continue;
+    }
+    const std::size_t label = at - length_at;
+    if (label == 0 || label > kMaxLabel) return octets_.assign(1, '\0'), false;
+    octets_[length_at] = static_cast<char>(label);
+    length_at = at + 1;
+  }
+  return true;
+}
+
 std::string Name::text() const {
   if (is_root()) return ".";
   std::string out;

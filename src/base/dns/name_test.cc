@@ -36,6 +36,23 @@ TEST(Name, WireOctetsAreChecked) {
   EXPECT_FALSE(Name::from_wire("\xc0\0"s));
 }
 
+TEST(Name, AssignTakesPlainLabels) {
+  Name name;
+  EXPECT_TRUE(name.assign("A.bC.example."));
+  EXPECT_EQ(name, *Name::parse("a.bc.example"));
+  EXPECT_TRUE(name.assign("a\\.b"));  // no escapes
+  EXPECT_EQ(name.wire(), "\2a\\\1b\0"s);
+  for (const std::string bad : {"", ".", "..", "a..b", ".a", "a.."}) {
+    EXPECT_FALSE(name.assign(bad)) << bad;
+    EXPECT_TRUE(name.is_root());
+  }
+  EXPECT_FALSE(name.assign(std::string(64, 'a') + ".b"));
+  const std::string longest = std::string(63, 'a') + "." + std::string(63, 'b') + "." + std::string(63, 'c') + ".";
+  EXPECT_TRUE(name.assign(longest + std::string(61, 'd')));
+  EXPECT_EQ(name.wire().size(), 255u);
+  EXPECT_FALSE(name.assign(longest + std::string(62, 'd')));
+}
+
 TEST(Name, TextComesBackAsItWent) {
   const Name name = *Name::parse("a\\.\\\"\\;\\(b\\032\\000.\\200x");
   EXPECT_EQ(*Name::parse(name.text()), name);
