@@ -1,0 +1,71 @@
+#pragma once
+// Keys: the record under _domainkey (RFC 6376 section 3.6.1, RFC 8463), the public key in it, and private keys from
+// PEM. A PublicKey is used on the thread that loaded it; each thread keeps the last 256 it parsed.
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/core/budget.h"
+#include "base/core/result.h"
+#include "road/identity/signature/signature.h"
+
+namespace sekisho::signature {
+
+enum class KeyError {
+  kSyntax,       // no tag list, no p=, duplicates, v= that is not first
+  kVersion,      // v= is there and not DKIM1
+  kUnknownType,  // k= is neither rsa nor ed25519
+  kTooLong,      // the record is over 8192 octets or the budget is empty
+  kRevoked,      // p= is empty
+  kUnusable,     // p= is no key of its type, or a key anybody could sign with (RSA exponent 1, even exponent)
+  kTooLarge,     // RSA over 8192 bits or an exponent over 64 bits: a verification would cost too much
+};
+
+struct KeyRecord {
+  KeyType type = KeyType::kRsa;
+  std::string_view key;  // p= as it stands, base64 with white space; views into the record's text
+  std::optional<std::string_view> granularity;    // g=, RFC 4871 and 4870
+  bool versioned = false;                         // has v=DKIM1
+  bool allows_sha1 = true, allows_sha256 = true;  // h=
+  bool for_mail = true;                           // s= has "*" or "email"
+  bool testing = false;                           // t=y
+  bool strict_domain = false;                     // t=s: the domain of i= is d= itself
+  bool allows(Hash hash) const { return hash == Hash::kSha1 ? allows_sha1 : allows_sha256; }
+
+  static core::Result<KeyRecord, KeyError> parse(std::string_view text, core::Budget& budget);
+};
+
+class PublicKey {
+ public:
+  // `key` is p= as it stands: RSA as SubjectPublicKeyInfo or RSAPublicKey, Ed25519 as 32 octets.
+  static core::Result<std::shared_ptr<PublicKey>, KeyError> load(KeyType type, std::string_view key);
+  ~PublicKey();
+  KeyType type() const;
+  unsigned bits() const;  // 256 for Ed25519
+  // RSASSA-PKCS1-v1_5 over the digest, or PureEdDSA with the digest as its message (RFC 8463 section 3).
+  bool verify(Hash hash, std::string_view digest, std::string_view signature);
+
+  struct Impl;
+  explicit PublicKey(std::unique_ptr<Impl> impl);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+class PrivateKey {
+ public:
+  // PKCS#8 or PKCS#1 PEM without a passphrase; RSA from 1024 bits, or Ed25519. Nothing when it is not one of these.
+  static std::optional<PrivateKey> from_pem(std::string_view pem);
+  KeyType type() const;
+  unsigned bits() const;
+  std::string record() const;  // "v=DKIM1; k=...; p=..." for the DNS
+  // As PublicKey::verify wants it; nothing when OpenSSL refuses. Thread-safe.
+  std::optional<std::string> sign(Hash hash, std::string_view digest) const;
+
+ private:
+  explicit PrivateKey(std::shared_ptr<void> key) : key_(std::move(key)) {}
+  std::shared_ptr<void> key_;  // EVP_PKEY
+};
+
+}  // namespace sekisho::signature
