@@ -1,0 +1,301 @@
+"""What journeys share: a running sekisho with a config of its own, a strict SMTP/LMTP sink, ports, zones, and a plain client.
+
+Every server listens on loopback with a port of its own; everything lies in one temporary folder that goes away at the end.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.environ.get("SEKISHO", os.path.join(ROOT, "build/release/sekisho"))
+SHARED = os.path.join(os.path.dirname(ROOT), "shared")
+
+
+def skip(why):
+    print("SKIP: " + why)
+    sys.exit(77)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_port(port, seconds=20, process=None):
+    end = time.time() + seconds
+    while time.time() < end:
+        if process is not None and process.poll() is not None:
+            raise RuntimeError("process ended with %d before port %d opened" % (process.returncode, port))
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError("port %d did not open in %d s" % (port, seconds))
+
+
+def need(ok, what):
+    if not ok:
+        raise AssertionError(what)
+    print("ok: " + what)
+
+
+class Folder:
+    """A temporary folder that others may enter (Postfix drops privileges)."""
+
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix="sekisho-journey-")
+        os.chmod(self.path, 0o755)
+        return self.path
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class Sekisho:
+    """`sekisho serve` with a config made from text; %(name)s words in it are replaced by keywords and by its own ports."""
+
+    def __init__(self, folder, body, zone="", name="gate", binary=None, env=None, **words):
+        self.folder, self.name, self.binary = folder, name, binary or BINARY
+        self.port, self.metrics_port = free_port(), free_port()
+        self.state = os.path.join(folder, name + "-state")
+        zone_file = os.path.join(folder, name + ".zone")
+        with open(zone_file, "w", encoding="latin-1") as out:
+            out.write("$ORIGIN .\n" + zone)
+        self.config = os.path.join(folder, name + ".toml")
+        head = ('[server]\nhost = "mx.sekisho.example"\nstate_dir = "%s"\n%s\n[mx]\nlisten = ["127.0.0.1:%d"]\n%s\n[metrics]\nlisten = "127.0.0.1:%d"\n'
+                '[dns]\nzone_file = "%s"\ntimeout_ms = 2000\n' % (self.state, words.pop("server", ""), self.port, words.pop("mx", ""), self.metrics_port, zone_file))
+        with open(self.config, "w") as out:
+            out.write(head + body % words if words else head + body)
+        self.env = dict(os.environ, **(env or {}))
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.log = open(os.path.join(self.folder, self.name + ".log"), "ab")
+        self.process = subprocess.Popen([self.binary, "serve", "-c", self.config], stdout=self.log, stderr=self.log, env=self.env)
+        try:
+            wait_port(self.port, 30, self.process)
+        except RuntimeError:
+            print(self.log_text())
+            raise
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise AssertionError("serve did not end within 30 s of signal %d" % how)
+        return self.process.returncode
+
+    def log_text(self):
+        return open(os.path.join(self.folder, self.name + ".log"), errors="replace").read()
+
+    def run(self, *arguments, check=None, timeout=60):
+        done = subprocess.run([self.binary, *arguments, "-c", self.config], capture_output=True, timeout=timeout)
+        if check is not None and done.returncode != check:
+            raise AssertionError("%s: exit %d, wanted %d: %s %s" % (arguments, done.returncode, check, done.stdout[-500:], done.stderr[-500:]))
+        return done
+
+    def json(self, *arguments, check=0):
+        return json.loads(self.run(*arguments, "--json", check=check).stdout)
+
+    def metrics(self):
+        import urllib.request
+        text = urllib.request.urlopen("http://127.0.0.1:%d/metrics" % self.metrics_port, timeout=5).read().decode()
+        return {m[1]: float(m[2]) for m in re.finditer(r"^(sekisho_\S+(?:\{[^}]*\})?) (\S+)$", text, re.M)}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        code = self.stop()
+        if kind is None and code != 0:
+            print(self.log_text()[-4000:])
+            raise AssertionError("serve ended with %d" % code)
+        if kind is not None:
+            print(self.log_text()[-4000:])
+
+
+class Sink:
+    """A strict SMTP or LMTP receiver: keeps what came, says what `answer(verb, argument, session)` says (None: yes)."""
+
+    def __init__(self, lmtp=False, answer=None, queue_ids=True):
+        self.lmtp, self.answer, self.queue_ids = lmtp, answer or (lambda verb, argument, session: None), queue_ids
+        self.mails, self.sessions, self.lock = [], 0, threading.Lock()
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen(200)
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.socket.accept()
+            except OSError:
+                return
+            self.sessions += 1
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def close(self):
+        self.socket.close()
+
+    def _serve(self, client):
+        session = {"rcpts": [], "mail_from": None}
+        stream = client.makefile("rb")
+
+        def say(text):
+            client.sendall(text.encode() + b"\r\n")
+
+        try:
+            say("220 sink ESMTP")
+            while True:
+                line = stream.readline()
+                if not line:
+                    return
+                need_crlf = line.endswith(b"\r\n")
+                text = line.decode("latin-1").rstrip("\r\n")
+                verb = text[:4].upper()
+                reply = self.answer(verb, text[5:], session) if need_crlf else "500 5.5.2 bare LF"
+                if reply == "close":
+                    return
+                if reply:
+                    say(reply)
+                elif verb in ("EHLO", "LHLO"):
+                    say("250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE 104857600\r\n250 ENHANCEDSTATUSCODES")
+                elif verb == "MAIL":
+                    session.update(mail_from=re.search(r"<(.*?)>", text)[1], rcpts=[])
+                    say("250 2.1.0 ok")
+                elif verb == "RCPT":
+                    session["rcpts"].append(re.search(r"<(.*)>", text)[1])
+                    say("250 2.1.5 ok")
+                elif verb == "DATA":
+                    say("354 go")
+                    data = b""
+                    while not (data.endswith(b"\r\n.\r\n") or data == b".\r\n"):
+                        more = stream.readline()
+                        if not more:
+                            return
+                        data += more
+                    session["data"] = re.sub(rb"(?m)^\.", b"", data[:-3])
+                    self._finish(session, say)
+                elif verb == "QUIT":
+                    say("221 2.0.0 bye")
+                    return
+                elif verb == "RSET":
+                    session.update(mail_from=None, rcpts=[])
+                    say("250 2.0.0 ok")
+                else:
+                    say("250 2.0.0 ok")
+        except OSError:
+            pass
+        finally:
+            client.close()
+
+    def _finish(self, session, say):
+        rcpts = session["rcpts"]
+        replies = [self.answer("DOT", rcpt, session) for rcpt in rcpts] if self.lmtp else [self.answer("DOT", ",".join(rcpts), session)]
+        taken = [r for r, reply in zip(rcpts, replies) if not reply] if self.lmtp else ([] if replies[0] else rcpts)
+        if "close" in replies:
+            raise OSError("closing after the dot")
+        if taken:
+            with self.lock:
+                self.mails.append({"mail_from": session["mail_from"], "rcpts": taken, "data": session["data"]})
+                number = len(self.mails)
+        for reply in replies:
+            say(reply or ("250 2.0.0 Ok: queued as SINK%05d" % number if self.queue_ids else "250 ok"))
+
+    def wait(self, count, seconds=10):
+        end = time.time() + seconds
+        while time.time() < end and len(self.mails) < count:
+            time.sleep(0.02)
+        return list(self.mails)
+
+
+class Client:
+    """A plain SMTP client that shows every reply."""
+
+    def __init__(self, port, source=None, greeting=True):
+        self.socket = socket.socket()
+        self.socket.settimeout(30)
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.connect(("127.0.0.1", port))
+        self.stream = self.socket.makefile("rb")
+        self.greeting = self.reply() if greeting else None
+
+    def reply(self):
+        lines = []
+        while True:
+            line = self.stream.readline().decode("latin-1")
+            lines.append(line.rstrip("\r\n"))
+            if len(line) < 4 or line[3] != "-":
+                return "\n".join(lines)
+
+    def say(self, text):
+        self.socket.sendall(text.encode("latin-1") + b"\r\n")
+        return self.reply()
+
+    def send(self, message, mail_from="a@sender.example", rcpts=("user@dest.example",), helo="client.example"):
+        """The whole dialogue; gives the last reply, or the first refusal."""
+        for line in ["EHLO " + helo, "MAIL FROM:<%s>" % mail_from] + ["RCPT TO:<%s>" % r for r in rcpts]:
+            answer = self.say(line)
+            if answer[:1] != "2":
+                return answer
+        answer = self.say("DATA")
+        if answer[:3] != "354":
+            return answer
+        if isinstance(message, str):
+            message = message.encode("latin-1")
+        self.socket.sendall(re.sub(rb"(?m)^\.", b"..", message) + b".\r\n")
+        return self.reply()
+
+    def close(self):
+        try:
+            self.say("QUIT")
+        except OSError:
+            pass
+        self.stream.close()
+        self.socket.close()
+
+
+def message(author="a@sender.example", message_id="1@sender.example", body="Hello\r\n", **headers):
+    extra = "".join("%s: %s\r\n" % (k.replace("_", "-"), v) for k, v in headers.items())
+    return ("From: %s\r\nTo: user@dest.example\r\nSubject: test\r\nDate: Thu, 15 Jan 2026 00:00:00 +0000\r\nMessage-ID: <%s>\r\n%s\r\n%s"
+            % (author, message_id, extra, body))
+
+
+ZONE = """sender.example. 300 IN TXT "v=spf1 ip4:127.0.0.0/8 -all"
+sender.example. 300 IN MX 10 mail.sender.example.
+mail.sender.example. 300 IN A 127.0.0.1
+_dmarc.sender.example. 300 IN TXT "v=DMARC1; p=reject"
+forged.example. 300 IN TXT "v=spf1 ip4:192.0.2.1 -all"
+forged.example. 300 IN A 192.0.2.1
+_dmarc.forged.example. 300 IN TXT "v=DMARC1; p=reject"
+"""
+
+NEXT_HOP = """
+[[next_hop]]
+name = "main"
+kind = "smtp"
+address = "127.0.0.1:%(sink)d"
+[[local_domain]]
+name = "dest.example"
+next_hop = "main"
+check = "table"
+recipients = ["user", "user2", "alice", "bob"]
+"""
