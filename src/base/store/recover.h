@@ -1,0 +1,31 @@
+#pragma once
+// What open does with a ledger it finds: looks through the last segment, cuts a torn tail, tells everything. Private to
+// base/store.
+#include "base/store/catalog.h"
+#include "base/store/writer.h"
+
+namespace sekisho::store {
+
+struct Recovered {
+  Writer::Start start;
+  Problems problems;
+};
+core::Result<Recovered, StoreError> recover(FileOps& files, const Catalog& catalog, const Signer& signer);
+
+// The exclusive lock of a ledger folder, held while the object lives.
+class FolderLock {
+ public:
+  static core::Result<FolderLock, StoreError> take(const std::string& folder);
+  FolderLock(FolderLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FolderLock& operator=(FolderLock&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~FolderLock();
+
+ private:
+  explicit FolderLock(int fd) : fd_(fd) {}
+  int fd_ = -1;
+};
+
+}  // namespace sekisho::store
