@@ -19,8 +19,8 @@ class Name {
   static std::optional<Name> parse(std::string_view text);
   // Wire octets already taken out of a packet (uncompressed, checked by the codec).
   static std::optional<Name> from_wire(std::string_view octets);
-  // For hot paths: takes plain labels joined by '.', without escapes, one optional final dot, into the room this Name already
-  // has. False, and the root, when a label is empty or over 63 octets, the whole is over 255, or there is none.
+  // For hot paths: takes plain labels joined by '.', without escapes, one optional final dot, into the room this Name
+  // already has. False, and the root, when a label is empty or over 63 octets, the whole is over 255, or there is none.
   bool assign(std::string_view labels);
 
   const std::string& wire() const { return octets_; }
