@@ -6,13 +6,15 @@
 namespace sekisho::smtp {
 
 struct Reply {
-  int code = 250;              // 2xx 3xx 4xx 5xx
-  std::string enhanced;        // "5.7.26", or empty where none belongs (220, 354, EHLO)
-  std::vector<std::string> lines{""};  // text, one entry a line; printable ASCII, the writer cuts and escapes what is not
-  bool close = false;          // hang up after it
+  int code = 250;        // 2xx 3xx 4xx 5xx
+  std::string enhanced;  // "5.7.26", or empty where none belongs (220, 354, EHLO)
+  // Text, one entry a line; printable ASCII, the writer cuts and escapes what is not.
+  std::vector<std::string> lines{""};
+  bool close = false;  // hang up after it
   bool positive() const { return code < 400; }
   bool temporary() const { return code >= 400 && code < 500; }
-  std::string format() const;  // the octets with CRLFs, "250-2.1.0 text\r\n250 ..."; every line carries the enhanced code
+  // The octets with CRLFs, "250-2.1.0 text\r\n250 ..."; every line carries the enhanced code.
+  std::string format() const;
 };
 
 }  // namespace sekisho::smtp

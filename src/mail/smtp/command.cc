@@ -1,0 +1,169 @@
+#include "mail/smtp/command.h"
+
+#include <algorithm>
+
+#include "base/core/text.h"
+
+namespace sekisho::smtp {
+namespace {
+struct Row {
+  std::string_view word;
+  Verb verb;
+};
+constexpr Row kVerbs[] = {
+    {"EHLO", Verb::kEhlo},         {"HELO", Verb::kHelo},     {"MAIL", Verb::kMail},      {"RCPT", Verb::kRcpt},
+    {"DATA", Verb::kData},         {"RSET", Verb::kRset},     {"QUIT", Verb::kQuit},      {"NOOP", Verb::kNoop},
+    {"STARTTLS", Verb::kStartTls}, {"VRFY", Verb::kVrfy},     {"HELP", Verb::kHelp},      {"BDAT", Verb::kBdat},
+    {"EXPN", Verb::kKnown},        {"AUTH", Verb::kKnown},    {"ETRN", Verb::kKnown},     {"TURN", Verb::kKnown},
+    {"ATRN", Verb::kKnown},        {"SEND", Verb::kKnown},    {"SOML", Verb::kKnown},     {"SAML", Verb::kKnown},
+    {"BURL", Verb::kKnown},        {"XCLIENT", Verb::kKnown}, {"XFORWARD", Verb::kKnown}, {"GET", Verb::kHttp},
+    {"POST", Verb::kHttp},         {"HEAD", Verb::kHttp},     {"PUT", Verb::kHttp},       {"DELETE", Verb::kHttp},
+    {"OPTIONS", Verb::kHttp},      {"CONNECT", Verb::kHttp},  {"TRACE", Verb::kHttp},     {"PATCH", Verb::kHttp},
+    {"PRI", Verb::kHttp},          {"PROPFIND", Verb::kHttp},
+};
+
+core::Error<Reply> refuse(int code, std::string_view enhanced, std::string text) {
+  return core::error(Reply{code, std::string(enhanced), {std::move(text)}, false});
+}
+
+// One text per fault; the enhanced code says whose address it is (RFC 3463: 5.1.7 sender's, 5.1.3 recipient's mailbox
+// syntax).
+core::Error<Reply> refuse_path(PathError fault, bool sender) {
+  const std::string_view syntax = sender ? "5.1.7" : "5.1.3";
+  switch (fault) {
+    case PathError::kBrackets:
+      return refuse(501, "5.5.4", sender ? "Syntax: MAIL FROM:<address>" : "Syntax: RCPT TO:<address>");
+    case PathError::kSyntax:
+      return refuse(501, syntax, "Bad address syntax");
+    case PathError::kLocalPart:
+      return refuse(501, syntax, "Bad local part in address");
+    case PathError::kNoDomain:
+      return refuse(553, syntax, "The address needs a domain");
+    case PathError::kDomain:
+      return refuse(501, sender ? "5.1.8" : "5.1.2", "Bad domain in address");
+    case PathError::kLiteral:
+      return refuse(501, syntax, "Bad address literal");
+    case PathError::kTooLong:
+      return refuse(501, syntax, "Path too long");
+    // RFC 6531 section 3.5: without SMTPUTF8 a non-ASCII mailbox gets 553 and 5.6.7.
+    case PathError::kNonAscii:
+      return refuse(553, "5.6.7", "Non-ASCII addresses are not taken here");
+  }
+  return refuse(501, syntax, "Bad address");
+}
+
+// "FROM:<path> parameters": the keyword, its colon and blanks many clients put behind it.
+bool take_keyword(std::string_view& argument, std::string_view keyword) {
+  if (!core::istarts_with(argument, keyword)) return false;
+  argument.remove_prefix(keyword.size());
+  while (!argument.empty() && core::is_wsp(argument[0])) argument.remove_prefix(1);
+  return true;
+}
+
+struct Parameter {
+  std::string_view keyword, value;
+  bool has_value = false;
+};
+
+// RFC 5321 section 4.1.2: esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-"); esmtp-value has no "=", blank or
+// control.
+bool take_parameter(std::string_view& rest, Parameter& out) {
+  const std::size_t end = std::min(rest.find_first_of(" \t"), rest.size());
+  const std::string_view word = rest.substr(0, end);
+  rest = core::trim(rest.substr(end));
+  const std::size_t equals = word.find('=');
+  out = {word.substr(0, equals), {}, equals != std::string_view::npos};
+  if (out.has_value) out.value = word.substr(equals + 1);
+  if (out.keyword.empty() || !core::is_alnum(out.keyword[0])) return false;
+  for (const char c : out.keyword)
+    if (!core::is_alnum(c) && c != '-') return false;
+  if (out.has_value && out.value.empty()) return false;
+  return std::all_of(out.value.begin(), out.value.end(), [](char c) { return c > ' ' && c < 127 && c != '='; });
+}
+
+std::optional<core::Error<Reply>> set_size(const Parameter& parameter, const Capabilities& offered,
+                                           MailParameters& out) {
+  // RFC 1870 section 4: 1*20DIGIT. A number too big to count is over every limit.
+  const std::string_view digits = parameter.value;
+  if (out.size || digits.empty() || digits.size() > 20 || !std::all_of(digits.begin(), digits.end(), core::is_digit))
+    return refuse(501, "5.5.4", "Bad SIZE parameter");
+  out.size = core::parse_uint(digits).value_or(UINT64_MAX);
+  if (*out.size > offered.size_limit_bytes) return refuse(552, "5.3.4", "Message size exceeds the limit");
+  return std::nullopt;
+}
+
+std::optional<core::Error<Reply>> set_body(const Parameter& parameter, const Capabilities& offered,
+                                           MailParameters& out) {
+  const bool eight = core::iequals(parameter.value, "8BITMIME");
+  if (out.body != BodyType::kUnstated || (!eight && !core::iequals(parameter.value, "7BIT")))
+    return refuse(501, "5.5.4", "Bad BODY parameter");
+  if (eight && !offered.eight_bit_mime) return refuse(555, "5.5.4", "8BITMIME is not offered");
+  out.body = eight ? BodyType::kEightBitMime : BodyType::kSevenBit;
+  return std::nullopt;
+}
+}  // namespace
+
+CommandLine split_command(std::string_view line) {
+  const std::size_t end = std::min(line.find_first_of(" \t"), line.size());
+  const std::string_view word = line.substr(0, end);
+  CommandLine out;
+  out.argument = core::trim(line.substr(end));
+  for (const Row& row : kVerbs) {
+    if (core::iequals(word, row.word)) {
+      out.verb = row.verb;
+      return out;
+    }
+  }
+  return out;
+}
+
+core::Result<HeloCommand, Reply> parse_helo(bool extended, std::string_view argument) {
+  if (argument.empty()) return refuse(501, "5.5.4", extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname");
+  if (argument.size() > 255) return refuse(501, "5.5.4", "The name is too long");
+  if (!std::all_of(argument.begin(), argument.end(), [](char c) { return c > ' ' && c < 127; }))
+    return refuse(501, "5.5.4", "The name may hold printable ASCII without blanks only");
+  return HeloCommand{extended, std::string(argument)};
+}
+
+core::Result<MailCommand, Reply> parse_mail(std::string_view argument, const Capabilities& offered) {
+  if (!take_keyword(argument, "FROM:")) return refuse_path(PathError::kBrackets, true);
+  auto path = parse_path(argument);
+  if (!path) return refuse_path(path.error(), true);
+  // Only RCPT may leave the domain out, and only for postmaster.
+  if (path->kind == Path::Kind::kPostmaster) return refuse_path(PathError::kNoDomain, true);
+  MailCommand command{std::move(*path), {}};
+  if (!argument.empty() && !core::is_wsp(argument[0])) return refuse_path(PathError::kBrackets, true);
+  std::string_view rest = core::trim(argument);
+  Parameter parameter;
+  while (!rest.empty()) {
+    if (!take_parameter(rest, parameter)) return refuse(501, "5.5.4", "Bad parameter syntax");
+    std::optional<core::Error<Reply>> fault;
+    if (core::iequals(parameter.keyword, "SIZE")) {
+      fault = set_size(parameter, offered, command.parameters);
+    } else if (core::iequals(parameter.keyword, "BODY")) {
+      fault = set_body(parameter, offered, command.parameters);
+    } else {
+      // RFC 5321 section 4.1.1.11: a parameter that is not recognized gets 555.
+      fault = refuse(555, "5.5.4", "Unsupported MAIL parameter");
+    }
+    if (fault) return *fault;
+  }
+  return command;
+}
+
+core::Result<Path, Reply> parse_rcpt(std::string_view argument) {
+  if (!take_keyword(argument, "TO:")) return refuse_path(PathError::kBrackets, false);
+  auto path = parse_path(argument);
+  if (!path) return refuse_path(path.error(), false);
+  if (path->null()) return refuse(501, "5.1.3", "The null path is no recipient");
+  if (!argument.empty() && !core::is_wsp(argument[0])) return refuse_path(PathError::kBrackets, false);
+  std::string_view rest = core::trim(argument);
+  Parameter parameter;
+  if (!rest.empty()) {
+    if (!take_parameter(rest, parameter)) return refuse(501, "5.5.4", "Bad parameter syntax");
+    return refuse(555, "5.5.4", "Unsupported RCPT parameter");
+  }
+  return std::move(*path);
+}
+
+}  // namespace sekisho::smtp

@@ -1,0 +1,102 @@
+#include "mail/smtp/data_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sekisho::smtp {
+namespace {
+constexpr std::uint64_t kFirstBlock = 16u << 10;
+constexpr std::uint64_t kMaxHint = 256u << 10;
+
+bool is_line_end(char c) { return c == '\r' || c == '\n'; }
+}  // namespace
+
+DataReader::DataReader(const DataLimits& limits, OctetLease lease, std::uint64_t size_hint)
+    : limits_(limits), lines_(limits.line_bytes), lease_(std::move(lease)) {
+  // A promised size saves copies; it is not believed beyond a modest block.
+  const std::uint64_t first = std::clamp(size_hint, kFirstBlock, kMaxHint);
+  if (lease_.grow_to(first)) octets_.reserve(first);
+}
+
+bool DataReader::feed(std::string_view& input) {
+  LineReader::Piece piece;
+  while (!input.empty()) {
+    const std::string_view before = input;
+    lines_.next(input, piece);
+    const std::string_view taken = before.substr(0, before.size() - input.size());
+    seen_ += taken.size();
+    const LineFaults& faults = lines_.faults();
+    if (faults.bare()) fail(DataFault::kBareLineEnd);
+    if (faults.nul) fail(DataFault::kNul);
+    if (faults.too_long) fail(DataFault::kLineTooLong);
+    line_piece(piece.octets);
+    if (piece.ends) {
+      // RFC 5321 section 4.1.1.4: only <CRLF>.<CRLF> ends the data; a line with any other octet is not the end.
+      if (place_ == Place::kDot) return true;
+      line_end();
+    }
+    remember(taken);
+    if (endless()) return false;
+  }
+  return false;
+}
+
+void DataReader::line_piece(std::string_view octets) {
+  if (octets.empty()) {
+    // An over-long line gives no octets any more; it is surely past its first one.
+    if (lines_.faults().too_long) place_ = Place::kRest;
+    return;
+  }
+  if (place_ == Place::kStart && octets[0] == '.') {
+    // RFC 5321 section 4.5.2: the first period of a line is deleted when other characters follow.
+    place_ = Place::kDot;
+    octets.remove_prefix(1);
+    if (octets.empty()) return;
+  }
+  place_ = Place::kRest;
+  store(octets);
+}
+
+void DataReader::line_end() {
+  store("\r\n");
+  place_ = Place::kStart;
+}
+
+void DataReader::store(std::string_view octets) {
+  size_ += octets.size();
+  if (size_ > limits_.size_bytes) fail(DataFault::kTooBig);
+  if (fault_ != DataFault::kNone) return;
+  if (size_ > octets_.capacity()) {
+    const std::uint64_t grown = std::max(size_, std::min<std::uint64_t>(octets_.capacity() * 2, limits_.size_bytes));
+    if (!lease_.grow_to(grown)) return fail(DataFault::kNoMemory);
+    octets_.reserve(grown);
+  }
+  octets_.append(octets);
+}
+
+void DataReader::fail(DataFault fault) {
+  if (fault <= fault_) return;
+  fault_ = fault;
+  std::string().swap(octets_);
+  lease_.release();
+}
+
+void DataReader::remember(std::string_view octets) {
+  constexpr std::size_t kSize = sizeof tail_;
+  if (octets.size() < kSize) {
+    std::memmove(tail_, tail_ + octets.size(), kSize - octets.size());
+    std::memcpy(tail_ + kSize - octets.size(), octets.data(), octets.size());
+  } else {
+    std::memcpy(tail_, octets.data() + octets.size() - kSize, kSize);
+  }
+}
+
+bool DataReader::looks_ended() const {
+  if (fault_ != DataFault::kBareLineEnd) return false;
+  int i = sizeof tail_ - 1;
+  if (!is_line_end(tail_[i])) return false;
+  while (i > 1 && is_line_end(tail_[i])) --i;
+  return tail_[i] == '.' && is_line_end(tail_[i - 1]);
+}
+
+}  // namespace sekisho::smtp

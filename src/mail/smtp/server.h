@@ -1,0 +1,149 @@
+#pragma once
+// The server side of SMTP (RFC 5321, 1870, 2920, 3207, 6152) without a socket: octets in, replies and questions out.
+// The caller feeds octets as they come, does what the action says, answers questions, and writes output() whenever
+// feed() asked for more input (so replies stay in order and are flushed when the input is drained, RFC 2920
+// section 3.2). One thread at a time. How the octets are cut into feeds changes no reply, except that octets found
+// behind a command which must be the last of its group (EHLO, DATA, STARTTLS) are noticed only when they came together
+// with it.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "mail/smtp/command.h"
+#include "mail/smtp/data_reader.h"
+#include "mail/smtp/octet_pool.h"
+
+namespace sekisho::smtp {
+
+struct ServerSettings {
+  std::string host_name = "localhost";  // in the greeting and in EHLO's first line
+  DataLimits data;
+  std::uint64_t command_line_bytes = 2048;      // with CRLF; RFC 5321's 512 plus room for extensions
+  std::uint64_t command_discard_bytes = 65536;  // an over-long line is read this far, then the session ends
+  std::uint32_t recipient_limit = 1000;         // RFC 5321 section 4.5.3.1.8: at least 100; 452 beyond it
+  std::uint32_t recipient_flood_limit = 2000;   // that many more 452 and the session ends
+  std::uint32_t unknown_recipient_limit = 20;   // a harvest of addresses ends here
+  std::uint32_t error_limit = 20;
+  std::uint32_t junk_limit = 100;  // commands that bring no mail: NOOP, RSET, VRFY, HELP, EHLO again
+  bool starttls = false;           // a certificate is there
+};
+
+// What happened in one session, as counts. Names are stable: the ledger and the verdict use them.
+struct SessionEvents {
+  std::uint32_t early_talker = 0;        // spoke before the greeting; the session notes it
+  std::uint32_t unauth_pipelining = 0;   // did not wait where it must
+  std::uint32_t starttls_injection = 0;  // clear text behind STARTTLS
+  std::uint32_t http = 0;
+  std::uint32_t dha = 0;  // directory harvest: too many unknown recipients
+  std::uint32_t bare_line_end = 0;
+  std::uint32_t nul = 0;
+  std::uint32_t errors = 0;      // 5xx to commands
+  std::uint32_t recipients = 0;  // accepted
+  std::uint32_t unknown_recipients = 0;
+  std::uint32_t messages = 0;  // read whole and put to the road
+  std::uint32_t accepted = 0;  // of those, answered 2xx
+};
+
+// What the caller does next. Asks are answered by answer() before the next feed().
+struct NeedInput {};
+struct AskConnect {};
+struct AskHelo {
+  HeloCommand command;
+};
+struct AskMail {
+  MailCommand command;
+};
+struct AskRcpt {
+  Path path;
+};
+struct AskMessage {
+  std::string octets;  // unstuffed, CRLF only, no bare CR, LF or NUL
+  OctetLease lease;    // to be kept as long as the octets
+};
+struct StartTls {};  // write output(), do the handshake, then call tls_started(); drop what was read in the clear
+struct Close {};     // write output(), then hang up
+using Action = std::variant<NeedInput, AskConnect, AskHelo, AskMail, AskRcpt, AskMessage, StartTls, Close>;
+
+class Server {
+ public:
+  // Both outlive the server.
+  Server(const ServerSettings& settings, OctetPool& pool);
+
+  Action start();  // once, first
+  Action feed(std::string_view& input);
+  // To the last question: nothing = go on with the usual reply. AskMessage always needs a reply.
+  // A negative reply to AskConnect ends the session; Reply::close ends it after any.
+  void answer(const std::optional<Reply>& reply);
+  void tls_started();
+  // The input will not go on: 421 (or 550 after a faulty message that looks ended) is written and feed() closes.
+  void give_up(std::string_view reason_421);
+  // What EHLO offers from now on; the gate's own size limit still holds.
+  void set_capabilities(const Capabilities& offered);
+
+  std::string& output() { return output_; }  // replies to be written; the caller empties it
+  // True once after a transaction ended without AskMessage (RSET, EHLO, STARTTLS, a faulty message).
+  bool take_reset() { return std::exchange(reset_, false); }
+  bool reading_data() const { return std::holds_alternative<Reading>(state_); }
+  bool in_transaction() const { return std::holds_alternative<Envelope>(state_) || reading_data(); }
+  bool ended() const { return std::holds_alternative<Ended>(state_); }
+  std::uint64_t data_octets() const;  // of the message being read
+  bool looks_ended() const;  // the client may wait after an end that was none: see DataReader; do not let it wait long
+  SessionEvents& events() { return events_; }
+
+ private:
+  struct Opening {};  // before the greeting
+  struct Greeted {};  // no HELO yet, or forgotten by STARTTLS
+  struct Ready {};    // HELO done, no transaction
+  struct Envelope {
+    MailParameters parameters;
+    std::uint32_t accepted = 0, over_limit = 0;
+    bool tried = false;  // a RCPT was seen
+  };
+  struct Reading {
+    DataReader data;
+  };
+  struct Ended {};
+  enum class Question : unsigned char { kNone, kConnect, kHelo, kMail, kRcpt, kMessage };
+
+  std::optional<Action> take_line(std::string_view& input);
+  std::optional<Action> run(std::string_view line, bool more_behind);
+  std::optional<Action> run_helo(bool extended, std::string_view argument, bool more_behind);
+  std::optional<Action> run_mail(std::string_view argument);
+  std::optional<Action> run_rcpt(std::string_view argument);
+  std::optional<Action> run_data(std::string_view argument, bool more_behind);
+  std::optional<Action> run_starttls(std::string_view argument, bool more_behind);
+  void run_small(Verb verb, std::string_view argument);
+  std::optional<Action> read_data(Reading& reading, std::string_view& input);
+  std::optional<Action> end_of_data(Reading& reading);
+  void answer_rcpt(const std::optional<Reply>& reply);
+  void answer_message(const std::optional<Reply>& reply);
+  void greet();
+  void say_capabilities();
+  void say(std::string_view reply) { output_ += reply; }
+  void say_and_end(std::string_view reply);
+  void refuse(std::string_view reply);  // a 5xx that counts
+  void refuse(const Reply& reply);
+  bool count_error();
+  bool count_junk();
+  void drop_transaction();
+
+  const ServerSettings& settings_;
+  OctetPool& pool_;
+  Capabilities offered_;
+  std::variant<Opening, Greeted, Ready, Envelope, Reading, Ended> state_;
+  Question question_ = Question::kNone;
+  LineReader lines_;
+  std::string line_;  // the start of a command whose end has not come
+  std::string output_;
+  SessionEvents events_;
+  std::uint32_t errors_ = 0, unknown_ = 0, junk_ = 0;  // towards the limits; they fall with every accepted message
+  bool extended_ = false;
+  bool reset_ = false;
+  bool tls_active_ = false;
+  bool saw_input_ = false;
+};
+
+}  // namespace sekisho::smtp
