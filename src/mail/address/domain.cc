@@ -77,7 +77,10 @@ std::string Domain::unicode() const {
   char* out = nullptr;
   const int rc = idn2_to_unicode_8z8z(text_.c_str(), &out, IDN2_NONTRANSITIONAL);
   const IdnText unicode(out);
-  return rc == IDN2_OK ? std::string(unicode.get()) : text_;
+  if (rc != IDN2_OK) return text_;
+  // RFC 5891 section 5.4: only a U-label that gives the same A-label back is shown; "xn--a" stands for nothing.
+  const auto back = parse(unicode.get());
+  return back && back->text_ == text_ ? std::string(unicode.get()) : text_;
 }
 
 dns::Name Domain::name() const {

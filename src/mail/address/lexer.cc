@@ -1,0 +1,142 @@
+#include "mail/address/lexer.h"
+
+#include "base/core/text.h"
+
+namespace sekisho::mail {
+namespace {
+
+constexpr std::string_view kSpecials = "<>@,;:.";
+constexpr std::string_view kAtomEnd = "<>@,;:.()[]\"\\ \t\r\n";
+
+class Lexer {
+ public:
+  Lexer(std::string_view value, core::Budget& budget, Oddities& oddities)
+      : value_(value), budget_(budget), oddities_(oddities) {}
+
+  std::vector<Token> run() {
+    note_octets();
+    while (pos_ < value_.size()) {
+      if (!budget_.take_octets(sizeof(Token))) {
+        oddities_.set(Oddity::kTooComplex);
+        break;
+      }
+      step();
+    }
+    return std::move(tokens_);
+  }
+
+ private:
+  void note_octets() {
+    if (!budget_.take_steps(value_.size())) {
+      oddities_.set(Oddity::kTooComplex);
+      value_ = {};
+    }
+    for (unsigned char c : value_) {
+      if (c == 0) oddities_.set(Oddity::kNul);
+      if ((c < 0x20 && c != '\t' && c != '\r' && c != '\n' && c != 0) || c == 0x7f) oddities_.set(Oddity::kControl);
+    }
+  }
+
+  void step() {
+    const char c = value_[pos_];
+    if (core::is_wsp(c) || c == '\r' || c == '\n') {
+      space_ = true;
+      ++pos_;
+    } else if (c == '"') {
+      delimited(TokenKind::kQuoted, quote_end(), Oddity::kUnclosedQuote, quotes_off_);
+    } else if (c == '(') {
+      delimited(TokenKind::kComment, comment_end(), Oddity::kUnclosedComment, comments_off_);
+    } else if (c == '[') {
+      delimited(TokenKind::kLiteral, literal_end(), Oddity::kUnclosedLiteral, literals_off_);
+    } else if (c == ')' || c == ']') {
+      skip(Oddity::kStrayCloser);
+    } else if (c == '\\') {
+      skip(Oddity::kStrayBackslash);
+    } else if (kSpecials.find(c) != std::string_view::npos) {
+      add(TokenKind::kSpecial, pos_ + 1);
+    } else {
+      add(TokenKind::kAtom, std::min(value_.find_first_of(kAtomEnd, pos_), value_.size()));
+    }
+  }
+
+  void add(TokenKind kind, std::size_t end) {
+    tokens_.push_back({value_.substr(pos_, end - pos_), kind, space_});
+    space_ = false;
+    pos_ = end;
+  }
+
+  void skip(Oddity oddity) {
+    oddities_.set(oddity);
+    space_ = true;
+    ++pos_;
+  }
+
+  // An opener without its partner is text, and so are all later ones of its kind: each is searched for at most once.
+  void delimited(TokenKind kind, std::size_t end, Oddity unclosed, bool& off) {
+    if (end != std::string_view::npos) return add(kind, end);
+    off = true;
+    skip(unclosed);
+  }
+
+  std::size_t quote_end() const {
+    if (quotes_off_) return std::string_view::npos;
+    for (std::size_t i = pos_ + 1; i < value_.size(); ++i) {
+      if (value_[i] == '\\') {
+        ++i;
+      } else if (value_[i] == '"') {
+        return i + 1;
+      }
+    }
+    return std::string_view::npos;
+  }
+
+  // RFC 5322 section 3.2.2: comments nest. Deeper than the budget allows counts as unclosed.
+  std::size_t comment_end() const {
+    if (comments_off_) return std::string_view::npos;
+    std::uint32_t depth = 0;
+    for (std::size_t i = pos_; i < value_.size(); ++i) {
+      if (value_[i] == '\\') {
+        ++i;
+      } else if (value_[i] == '(') {
+        if (++depth > budget_.depth) return std::string_view::npos;
+      } else if (value_[i] == ')' && --depth == 0) {
+        return i + 1;
+      }
+    }
+    return std::string_view::npos;
+  }
+
+  std::size_t literal_end() const {
+    if (literals_off_) return std::string_view::npos;
+    const auto end = value_.find(']', pos_);
+    return end == std::string_view::npos ? end : end + 1;
+  }
+
+  std::string_view value_;
+  core::Budget& budget_;
+  Oddities& oddities_;
+  std::vector<Token> tokens_;
+  std::size_t pos_ = 0;
+  bool space_ = false, quotes_off_ = false, comments_off_ = false, literals_off_ = false;
+};
+
+}  // namespace
+
+std::vector<Token> tokenize(std::string_view value, core::Budget& budget, Oddities& oddities) {
+  return Lexer(value, budget, oddities).run();
+}
+
+std::string meaning(const Token& token) {
+  std::string_view text = token.text;
+  if (token.kind == TokenKind::kQuoted || token.kind == TokenKind::kComment) text = text.substr(1, text.size() - 2);
+  const bool pairs = token.kind == TokenKind::kQuoted || token.kind == TokenKind::kComment;
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (pairs && text[i] == '\\' && i + 1 < text.size()) ++i;
+    if (text[i] != '\r' && text[i] != '\n') out.push_back(text[i]);
+  }
+  return out;
+}
+
+}  // namespace sekisho::mail
