@@ -1,0 +1,96 @@
+#pragma once
+// SPF (RFC 7208): may this client use this domain? The check rests on the client's address alone; it proves the domain
+// of the envelope, never the author. All octets of helo and mail_from are outside octets: any value is evaluated, none
+// is an error.
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/core/budget.h"
+#include "base/core/clock.h"
+#include "base/core/ip_address.h"
+#include "base/core/task.h"
+#include "base/dns/dns.h"
+#include "road/finding/finding.h"
+
+namespace sekisho::spf {
+
+enum class Identity : unsigned char { kMfrom, kHelo };
+std::string_view word(Identity identity);  // "mailfrom", "helo": the words of RFC 7208 section 9.1
+
+struct Query {
+  core::IpAddress client_ip;
+  std::string_view helo;  // as the client said it
+  std::string_view
+      mail_from;  // reverse-path without angle brackets; "" is the null path: postmaster@helo is checked (section 2.4)
+  Identity identity = Identity::kMfrom;
+  std::string_view receiver = "unknown";  // %{r}: our host name
+  std::int64_t now_s = 0;                 // %{t}: wall time
+};
+
+struct Settings {
+  unsigned lookups_max = 10;             // terms that ask the DNS (section 4.6.4)
+  unsigned void_lookups_max = 2;         // terms whose queries find nothing (section 4.6.4)
+  unsigned explanation_size_max = 500;   // octets; the rest is cut
+  bool explain = true;                   // fetch the domain's exp= text when the result is fail: one more query
+  std::int64_t elapsed_ms_max = 20'000;  // beyond it temperror (section 4.6.4); watched when there is a clock
+  const core::Clock* clock = nullptr;
+};
+
+// A short text kept in place, so that a check allocates nothing. Longer texts are cut.
+template <std::size_t N>
+class Text {
+ public:
+  Text() = default;
+  explicit Text(std::string_view text) { append(text); }
+  Text(const Text& other) { *this = other; }
+  Text& operator=(const Text& other) {
+    size_ = other.size_;
+    std::memcpy(octets_, other.octets_, size_);
+    return *this;
+  }
+  Text& operator=(std::string_view text) { return size_ = 0, append(text); }
+  Text& append(std::string_view text) {
+    const std::size_t n = text.size() < N - size_ ? text.size() : N - size_;
+    std::memcpy(octets_ + size_, text.data(), n);
+    size_ = static_cast<std::uint16_t>(size_ + n);
+    return *this;
+  }
+  std::string_view view() const { return {octets_, size_}; }
+  operator std::string_view() const { return view(); }
+  std::string text() const { return std::string(view()); }
+  bool empty() const { return size_ == 0; }
+  friend bool operator==(const Text& a, std::string_view b) { return a.view() == b; }
+
+ private:
+  std::uint16_t size_ = 0;
+  char octets_[N];
+};
+
+// Printable ASCII only, whatever the client or the domain wrote.
+struct Evaluation {
+  road::AuthResult result = road::AuthResult::kNone;
+  Identity identity = Identity::kMfrom;  // kHelo also for the null path: what was checked is the HELO name
+  Text<254> domain;  // the domain checked: lower case, A-labels; for a malformed one what was written, made printable
+  Text<200> reason;  // "matched ip4:192.0.2.0/24", "no SPF record" ...
+  std::string explanation;    // the domain's own text for a fail; "" when it gives no usable one
+  unsigned lookups = 0;       // terms that asked the DNS
+  unsigned void_lookups = 0;  // of these: terms that found nothing
+  road::Findings findings;    // spf_fail, spf_softfail, spf_temperror, spf_permerror, spf_pass_all, spf_pass_wide
+};
+
+// With the answers at hand only: one pass, no coroutine, no allocation unless something is wrong with the record or the
+// result is no pass. Nothing when an answer is missing.
+std::optional<Evaluation> try_evaluate(const Query& query, dns::Resolver& resolver, core::Budget& budget,
+                                       const Settings& settings = {});
+
+// The whole check; suspends only for answers that are not at hand. An empty budget of queries or steps is permerror
+// ("too complex"); the DNS not answering is temperror, never none. Query and Settings must outlive the task.
+core::Task<Evaluation> evaluate(const Query& query, dns::Resolver& resolver, core::Budget& budget,
+                                const Settings& settings);
+core::Task<Evaluation> evaluate(const Query& query, dns::Resolver& resolver, core::Budget& budget);
+
+}  // namespace sekisho::spf
