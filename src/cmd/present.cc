@@ -1,0 +1,106 @@
+#include "cmd/present.h"
+
+#include <boost/json.hpp>
+#include <cstdio>
+
+namespace sekisho::cmd {
+
+namespace json = boost::json;
+
+std::string utf8(std::string_view in) {
+  std::string out;
+  for (std::size_t i = 0; i < in.size();) {
+    const auto c = static_cast<unsigned char>(in[i]);
+    const std::size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    bool good = n > 0 && i + n <= in.size();
+    for (std::size_t k = 1; good && k < n; ++k) good = (static_cast<unsigned char>(in[i + k]) & 0xc0) == 0x80;
+    if (good && n == 3) {
+      const auto second = static_cast<unsigned char>(in[i + 1]);
+      good = !(c == 0xe0 && second < 0xa0) && !(c == 0xed && second >= 0xa0);
+    }
+    if (good && n == 4) {
+      const auto second = static_cast<unsigned char>(in[i + 1]);
+      good = !(c == 0xf0 && second < 0x90) && !(c == 0xf4 && second >= 0x90);
+    }
+    out += good ? in.substr(i, n) : std::string_view("\xef\xbf\xbd");
+    i += good ? n : 1;
+  }
+  return out;
+}
+
+void print_json(const json::value& value) { std::printf("%s\n", json::serialize(value).c_str()); }
+
+json::object to_json(const spf::Evaluation& e) {
+  return {{"result", road::word(e.result)},
+          {"explanation", utf8(e.explanation)},
+          {"reason", utf8(e.reason.view())},
+          {"domain", utf8(e.domain.view())},
+          {"identity", spf::word(e.identity)},
+          {"lookups", e.lookups},
+          {"void_lookups", e.void_lookups}};
+}
+
+json::object to_json(const dkim::Verification& v) {
+  return {{"result", road::word(v.result)}, {"reason", utf8(v.reason)},       {"signing_domain", utf8(v.signing_domain)},
+          {"selector", utf8(v.selector)},   {"agent_id", utf8(v.agent_id)},   {"algorithm", utf8(v.algorithm)},
+          {"key_bits", v.key_bits},         {"testing", v.testing}};
+}
+
+json::array to_json(std::span<const dkim::Verification> all) {
+  json::array out;
+  for (const auto& v : all) out.push_back(to_json(v));
+  return out;
+}
+
+namespace {
+json::value text_of(const std::optional<mail::Domain>& domain) {
+  return domain ? json::value(domain->text()) : json::value(nullptr);
+}
+}  // namespace
+
+json::object to_json(const dmarc::Evaluation& e) {
+  json::array rua;
+  for (const auto& address : e.rua) rua.push_back(json::value(utf8(address)));
+  return {{"result", road::word(e.result)},
+          {"policy", dmarc::word(e.policy)},
+          {"published_policy", dmarc::word(e.published)},
+          {"policy_tag", e.policy_tag},
+          {"testing", e.testing},
+          {"author_domain", text_of(e.author_domain)},
+          {"organizational_domain", text_of(e.organizational_domain)},
+          {"policy_domain", text_of(e.policy_domain)},
+          {"aligned", {{"spf", e.spf_aligned}, {"dkim", e.dkim_aligned}}},
+          {"rua", rua},
+          {"method", dmarc::word(e.method)},
+          {"reason", utf8(e.reason)},
+          {"override", nullptr}};
+}
+
+json::object to_json(const road::Finding& f) {
+  const auto text = road::explain(f);
+  return {{"room", f.room}, {"code", f.code}, {"result", road::word(f.result)}, {"text", {{"en", utf8(text.en)}, {"ja", utf8(text.ja)}}}};
+}
+
+json::array to_json(std::span<const road::Finding> all) {
+  json::array out;
+  for (const auto& f : all) out.push_back(to_json(f));
+  return out;
+}
+
+int exit_status(std::span<const dkim::Verification> all) {
+  bool failed = false, temporary = false;
+  for (const auto& v : all) {
+    using enum road::AuthResult;
+    if (v.result == kPass) return 0;
+    failed |= v.result == kFail || v.result == kPermError || v.result == kPolicy;
+    temporary |= v.result == kTempError;
+  }
+  return temporary ? 3 : failed ? 1 : 0;
+}
+
+int exit_status(road::AuthResult result) {
+  using enum road::AuthResult;
+  return result == kTempError ? 3 : result == kFail || result == kPermError ? 1 : 0;
+}
+
+}  // namespace sekisho::cmd

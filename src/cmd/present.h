@@ -1,0 +1,29 @@
+#pragma once
+// What the rooms found, as the JSON of the command contract. One function a type, used by check, spf, dkim, dmarc, trace and replay.
+#include <boost/json/fwd.hpp>
+#include <span>
+#include <string>
+
+#include "road/finding/finding.h"
+#include "road/identity/dkim/dkim.h"
+#include "road/identity/dmarc/dmarc.h"
+#include "road/identity/spf/spf.h"
+
+namespace sekisho::cmd {
+
+boost::json::object to_json(const spf::Evaluation& spf);
+boost::json::object to_json(const dkim::Verification& dkim);
+boost::json::array to_json(std::span<const dkim::Verification> dkim);
+boost::json::object to_json(const dmarc::Evaluation& dmarc);
+boost::json::object to_json(const road::Finding& finding);
+boost::json::array to_json(std::span<const road::Finding> findings);
+
+// JSON text is UTF-8: octets that are not become U+FFFD, so that one document always parses.
+std::string utf8(std::string_view octets);
+void print_json(const boost::json::value& value);  // one line on standard output
+
+// The exit status of a list of signatures: 0 a pass or none at all, 1 no pass and some fail, permerror or policy, 3 temporary.
+int exit_status(std::span<const dkim::Verification> dkim);
+int exit_status(road::AuthResult result);
+
+}  // namespace sekisho::cmd
