@@ -1,0 +1,265 @@
+// Disks that fail and files that were damaged: nothing acknowledged is lost, nothing wrong is read in silence.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "base/store/ledger.h"
+#include "base/store/ledger_test_support.h"
+#include "base/store/segment.h"
+
+namespace sekisho::store {
+namespace {
+using namespace test;
+constexpr std::int64_t kNoon = 1'800'014'400;
+const std::string kSegment = "/2027-01-15.000.log";
+
+TEST(FailingDisk, AFailedFsyncIsNeverAskedAgain) {
+  Folder folder;
+  FailingFiles files;
+  core::FixedClock clock(kNoon);
+  auto ledger = open({.folder = folder.path, .files = &files, .clock = &clock});
+  std::vector<std::string> wanted;
+  for (int i = 0; i < 30; ++i) {
+    if (i % 4 == 3) files.fail_syncs = 1;
+    ASSERT_TRUE(ledger->append_now({16, 0, std::to_string(i)}).ok()) << i;
+    wanted.push_back(std::to_string(i));
+  }
+  EXPECT_EQ(files.syncs_after_failure, 0);
+  EXPECT_EQ(texts(*ledger), wanted);
+  EXPECT_EQ(ledger->counts().rewrites, 7u);
+  expect_ok(ledger->verify());
+  ledger.reset();
+  expect_ok(*Ledger::verify_folder(folder.path));
+  EXPECT_TRUE(fs::exists(folder.path + "/2027-01-15.007.log"));
+}
+
+// The negative control: the same disk under a writer that asks the fsync again loses what it acknowledged.
+TEST(FailingDisk, AWriterThatAsksAgainLosesRecords) {
+  Folder folder;
+  FailingFiles files;
+  const std::string path = folder.path + "/naive.log";
+  const int fd = *files.open(path, O_RDWR | O_CREAT, 0600);
+  ASSERT_TRUE(files.write(fd, "first", 0).ok());
+  ASSERT_TRUE(files.sync(fd).ok());
+  files.fail_syncs = 1;
+  ASSERT_TRUE(files.write(fd, "second", 5).ok());
+  ASSERT_FALSE(files.sync(fd).ok());
+  EXPECT_TRUE(files.sync(fd).ok());  // "durable now", says the disk
+  files.close(fd);
+  EXPECT_EQ(slurp(path), "first");
+  EXPECT_EQ(files.syncs_after_failure, 1);
+}
+
+TEST(FailingDisk, FailedWritesGoToANewSegment) {
+  Folder folder;
+  FailingFiles files;
+  core::FixedClock clock(kNoon);
+  auto ledger = open({.folder = folder.path, .files = &files, .clock = &clock});
+  std::vector<std::string> wanted;
+  for (int i = 0; i < 20; ++i) {
+    if (i % 5 == 4) files.fail_writes = 1;
+    ASSERT_TRUE(ledger->append_now({16, 0, std::string(500, 'x') + std::to_string(i)}).ok()) << i;
+    wanted.push_back(std::string(500, 'x') + std::to_string(i));
+  }
+  EXPECT_EQ(texts(*ledger), wanted);
+  ledger.reset();
+  expect_ok(*Ledger::verify_folder(folder.path));
+}
+
+TEST(FailingDisk, FullDiskIsToldByFileAndHealsItself) {
+  Folder folder;
+  FailingFiles files;
+  files.error = ENOSPC;
+  core::FixedClock clock(kNoon);
+  auto ledger = open({.folder = folder.path, .files = &files, .clock = &clock});
+  ASSERT_TRUE(ledger->append_now({16, 0, "before"}).ok());
+  files.fail_writes = -1;
+  ledger->append_lazy({16, 0, "lazy 1"});
+  const auto refused = ledger->append_now({16, 0, "refused"});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().kind, StoreErrorKind::kNoSpace);
+  EXPECT_NE(refused.error().file.find(".log"), std::string::npos);
+  EXPECT_EQ(refused.error().os_error, ENOSPC);
+  ledger->append_lazy({16, 0, "lazy 2"});
+  EXPECT_FALSE(ledger->append_now({16, 0, "refused too"}).ok());
+  files.fail_writes = 0;
+  ASSERT_TRUE(ledger->append_now({16, 0, "after"}).ok());
+  EXPECT_EQ(texts(*ledger), (std::vector<std::string>{"before", "lazy 1", "lazy 2", "after"}));
+  expect_ok(ledger->verify());
+  ledger.reset();
+  expect_ok(*Ledger::verify_folder(folder.path));
+}
+
+TEST(FailingDisk, SegmentsThatCannotBeMade) {
+  Folder folder;
+  FailingFiles files;
+  auto ledger = open({.folder = folder.path, .files = &files});
+  files.fail_opens = -1;
+  EXPECT_FALSE(ledger->append_now({16, 0, "a"}).ok());
+  files.fail_opens = 0;
+  EXPECT_TRUE(ledger->append_now({16, 0, "b"}).ok());
+  EXPECT_EQ(texts(*ledger), std::vector<std::string>{"b"});
+}
+
+TEST(FailingDisk, FailedRenames) {
+  Folder folder;
+  FailingFiles files;
+  files.fail_renames = -1;
+  auto refused = Ledger::open({.folder = folder.path, .files = &files});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().file, folder.path + "/ledger.key");
+  files.fail_renames = 0;
+  core::FixedClock clock(kNoon);
+  auto ledger = open({.folder = folder.path, .files = &files, .clock = &clock});
+  ASSERT_TRUE(ledger->append_now({16, 0, "a"}).ok());
+  files.fail_renames = -1;  // neither head note nor anchor can be written: records still are
+  clock.advance_ms(86'400'000);
+  ASSERT_TRUE(ledger->append_now({16, 0, "b"}).ok());
+  EXPECT_TRUE(has(ledger->verify().problems, ProblemKind::kBadAnchor));
+  ledger.reset();
+  files.fail_renames = 0;
+  ledger = open({.folder = folder.path, .files = &files, .clock = &clock});  // the missing anchor is made up for
+  expect_ok(ledger->verify());
+}
+
+TEST(FailingDisk, ShortWritesAreContinued) {
+  Folder folder;
+  FailingFiles files;
+  files.largest_write = 7;
+  auto ledger = open({.folder = folder.path, .files = &files});
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(ledger->append_now({16, 0, std::string(100, 'y')}).ok());
+  expect_ok(ledger->verify());
+}
+
+TEST(FailingDisk, ShortOfDisk) {
+  Folder folder;
+  EXPECT_TRUE(open({.folder = folder.path, .min_free_bytes = 1ull << 60})->short_of_disk());
+  EXPECT_FALSE(open({.folder = folder.path, .min_free_bytes = 1})->short_of_disk());
+}
+
+// A ledger as a killed process leaves it: ten records, no closing head.
+std::string killed(const std::string& folder, core::Clock& clock, std::vector<Position>& positions) {
+  auto ledger = open({.folder = folder, .clock = &clock});
+  for (int i = 0; i < 10; ++i) positions.push_back(*ledger->append_now({16, 0, "record number " + std::to_string(i)}));
+  const std::string octets = slurp(folder + kSegment);
+  ledger.reset();
+  spit(folder + kSegment, octets);
+  fs::remove(folder + "/head");
+  return octets;
+}
+
+TEST(Damage, TornTailAtEachOctetIsCutSavedAndTold) {
+  Folder folder;
+  core::FixedClock clock(kNoon);
+  std::vector<Position> positions;
+  const std::string whole = killed(folder.path, clock, positions);
+  const std::string path = folder.path + kSegment;
+  for (std::uint64_t size = positions[7].offset; size < whole.size(); ++size) {
+    spit(path, std::string_view(whole).substr(0, size));
+    fs::remove(folder.path + "/head");
+    std::size_t kept = 0;
+    while (kept < 10 && (kept + 1 < 10 ? positions[kept + 1].offset : whole.size()) <= size) ++kept;
+    const std::uint64_t end = positions[kept].offset;
+    auto ledger = open({.folder = folder.path, .clock = &clock});
+    EXPECT_EQ(texts(*ledger).size(), kept) << size;
+    ASSERT_EQ(ledger->open_problems().size(), end == size ? 0u : 1u) << size;
+    if (end != size) {
+      const auto& problem = ledger->open_problems()[0];
+      EXPECT_EQ(problem.kind, ProblemKind::kTornTail);
+      EXPECT_EQ(problem.file, path);
+      EXPECT_EQ(problem.offset, end);
+      EXPECT_NE(problem.text.find(std::to_string(size - end) + " octets"), std::string::npos) << problem.text;
+      EXPECT_EQ(slurp(folder.path + "/saved/2027-01-15.000.log." + std::to_string(end) + ".tail"),
+                whole.substr(end, size - end));
+    }
+    if (size % 16 == 0) {
+      EXPECT_TRUE(ledger->append_now({16, 0, "new"}).ok());
+      expect_ok(ledger->verify());
+    }
+  }
+}
+
+TEST(Damage, OneFlippedBitAnywhereIsAlwaysTold) {
+  Folder folder;
+  core::FixedClock clock(kNoon);
+  std::vector<Position> positions;
+  const std::string whole = killed(folder.path, clock, positions);
+  const std::string path = folder.path + kSegment;
+  ASSERT_TRUE(Ledger::verify_folder(folder.path)->ok());  // the control: undamaged, nothing is told
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    std::string octets = whole;
+    octets[at] = static_cast<char>(octets[at] ^ (1 << (at % 8)));
+    spit(path, octets);
+    std::vector<std::string> read;
+    const auto scan = Ledger::scan_folder(folder.path, [&](const Stored& record) {
+      if (record.type == 16) read.push_back(record.fields);
+      return true;
+    });
+    ASSERT_TRUE(scan.ok());
+    EXPECT_FALSE(scan->problems.empty()) << at;
+    EXPECT_FALSE(Ledger::verify_folder(folder.path)->ok()) << at;
+    EXPECT_GE(read.size(), 8u) << at;  // a bit in a chain costs the two records it joins
+    for (const auto& text : read) EXPECT_NE(whole.find(text), std::string::npos) << at;
+    if (at % 23 != 0) continue;
+    auto ledger = open({.folder = folder.path, .clock = &clock});
+    EXPECT_FALSE(ledger->open_problems().empty()) << at;
+    EXPECT_TRUE(ledger->append_now({16, 0, "record number 10"}).ok());
+    if (at < positions[9].offset) {
+      EXPECT_FALSE(ledger->verify().ok()) << at;
+    }
+    for (const auto& position : positions) {
+      const auto record = ledger->read(position);
+      const std::uint64_t begin = position.offset - kChainSize;
+      if (at < begin || at >= position.offset + frame_size(15))
+        EXPECT_TRUE(record.ok() || position.seq == positions[9].seq) << at;
+      else if (record.ok())
+        ADD_FAILURE() << "read in silence: " << at;
+    }
+  }
+}
+
+TEST(Damage, WholeRecordsCutOffTheEndAreTold) {
+  Folder folder;
+  core::FixedClock clock(kNoon);
+  std::vector<Position> positions;
+  {
+    auto ledger = open({.folder = folder.path, .clock = &clock});
+    for (int i = 0; i < 10; ++i) positions.push_back(*ledger->append_now({16, 0, "x"}));
+  }
+  fs::resize_file(folder.path + kSegment, positions[5].offset);
+  EXPECT_TRUE(has(Ledger::verify_folder(folder.path)->problems, ProblemKind::kShortOfHead));
+  auto ledger = open({.folder = folder.path, .clock = &clock});
+  EXPECT_TRUE(has(ledger->open_problems(), ProblemKind::kShortOfHead));
+  EXPECT_GT(ledger->append_now({16, 0, "y"})->seq, positions[9].seq);  // a seq is never given twice
+  EXPECT_TRUE(has(ledger->verify().problems, ProblemKind::kSeqGap));
+}
+
+TEST(Damage, ForgedRecordInAFieldIsNotTakenForOne) {
+  // A field that carries what looks like a whole frame: after damage before it the reader must not fall for it.
+  Folder folder;
+  core::FixedClock clock(kNoon);
+  std::string fake(kChainSize, 'p');
+  Chain chain;
+  chain.fill('p');
+  ChainHasher hasher(Salt{});
+  encode_frame(fake, chain, hasher, {1000, 0, 16}, "forged");
+  Position at;
+  {
+    auto ledger = open({.folder = folder.path, .clock = &clock});
+    at = *ledger->append_now({16, 0, fake});
+    ASSERT_TRUE(ledger->append_now({16, 0, "behind"}).ok());
+  }
+  std::string octets = slurp(folder.path + kSegment);
+  octets[at.offset + 3] ^= 1;
+  spit(folder.path + kSegment, octets);
+  std::vector<std::string> read;
+  auto report = Ledger::scan_folder(folder.path, [&](const Stored& r) {
+    if (r.type == 16) read.push_back(r.fields);
+    return true;
+  });
+  EXPECT_EQ(read, std::vector<std::string>{"behind"});
+  EXPECT_EQ(report->problems.size(), 1u);
+}
+
+}  // namespace
+}  // namespace sekisho::store

@@ -1,0 +1,117 @@
+#pragma once
+// What the ledger's tests share: a folder of its own, whole reads, and disks that fail.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <atomic>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "base/store/ledger.h"
+
+namespace sekisho::store::test {
+namespace fs = std::filesystem;
+
+struct Folder {
+  Folder() {
+    char name[] = "/tmp/ledger-test-XXXXXX";
+    path = ::mkdtemp(name);
+  }
+  ~Folder() { fs::remove_all(path); }
+  Folder(const Folder&) = delete;
+  std::string path;
+};
+
+inline std::unique_ptr<Ledger> open(LedgerSettings settings) {
+  auto ledger = Ledger::open(std::move(settings));
+  EXPECT_TRUE(ledger.ok()) << ledger.error().text();
+  return ledger ? std::move(*ledger) : nullptr;
+}
+
+inline std::vector<Stored> all(const Ledger& ledger) {
+  std::vector<Stored> out;
+  (void)ledger.scan(0, INT32_MIN, [&](const Stored& record) { return out.push_back(record), true; });
+  return out;
+}
+
+inline std::vector<std::string> texts(const Ledger& ledger) {
+  std::vector<std::string> out;
+  for (const auto& record : all(ledger))
+    if (record.type >= kFirstFreeType) out.push_back(record.fields);
+  return out;
+}
+
+inline std::string slurp(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+inline void spit(const std::string& path, std::string_view octets) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << octets;
+}
+
+inline void expect_ok(const VerifyReport& report) {
+  for (const auto& problem : report.problems)
+    ADD_FAILURE() << word(problem.kind) << ' ' << problem.file << '@' << problem.offset << ": " << problem.text;
+}
+inline bool has(const Problems& problems, ProblemKind kind) {
+  for (const auto& problem : problems)
+    if (problem.kind == kind) return true;
+  return false;
+}
+
+// A disk that fails as told and, like the real one, drops what was not synced when an fsync fails, and then says yes.
+class FailingFiles : public FileOps {
+ public:
+  std::atomic<int> fail_writes{0}, fail_syncs{0}, fail_renames{0}, fail_opens{0};  // how many of the next ones; -1 all
+  std::atomic<int> error{EIO};
+  std::atomic<std::size_t> largest_write{SIZE_MAX};
+  std::atomic<int> syncs_after_failure{0};
+
+  core::Result<int, OsError> open(const std::string& path, int flags, unsigned mode) override {
+    if (path.ends_with(".log") && take(fail_opens)) return core::error(error.load());
+    auto fd = FileOps::open(path, flags, mode);
+    const std::lock_guard lock(mutex_);
+    if (fd) synced_[*fd] = fs::file_size(path), failed_.erase(*fd);
+    return fd;
+  }
+  core::Result<std::size_t, OsError> write(int fd, std::string_view octets, std::uint64_t offset) override {
+    if (take(fail_writes)) {
+      // ENOSPC comes in the middle of a write, too.
+      (void)FileOps::write(fd, octets.substr(0, octets.size() / 2), offset);
+      return core::error(error.load());
+    }
+    return FileOps::write(fd, octets.substr(0, largest_write), offset);
+  }
+  core::Result<void, OsError> sync(int fd) override {
+    const std::lock_guard lock(mutex_);
+    if (failed_.contains(fd)) ++syncs_after_failure;
+    if (take(fail_syncs)) {
+      failed_.insert(fd);
+      (void)FileOps::truncate(fd, synced_[fd]);
+      return core::error(error.load());
+    }
+    auto done = FileOps::sync(fd);
+    synced_[fd] = static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_END));
+    return done;
+  }
+  core::Result<void, OsError> rename(const std::string& from, const std::string& to) override {
+    if (take(fail_renames)) return core::error(error.load());
+    return FileOps::rename(from, to);
+  }
+
+ private:
+  static bool take(std::atomic<int>& left) {
+    if (left == 0) return false;
+    if (left > 0) --left;
+    return true;
+  }
+  std::mutex mutex_;
+  std::map<int, std::uint64_t> synced_;
+  std::set<int> failed_;
+};
+
+}  // namespace sekisho::store::test
