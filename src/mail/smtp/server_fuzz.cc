@@ -1,0 +1,38 @@
+// Octets to the line reader and the server: the first octet says how they are cut, the rest is what a client sends.
+#include <cstdint>
+#include <cstdlib>
+
+#include "mail/smtp/test_driver.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace sekisho::smtp;
+  if (size == 0) return 0;
+  ServerSettings settings;
+  settings.starttls = data[0] & 1;
+  settings.data.size_bytes = 4096;
+  settings.data.line_bytes = 512;
+  settings.recipient_limit = 10;
+  settings.recipient_flood_limit = 10;
+  TestDriver driver(settings, 32768);
+  const std::string_view octets(reinterpret_cast<const char*>(data + 1), size - 1);
+  driver.feed(octets, 1 + data[0] / 2);
+  for (const std::string& message : driver.messages) {
+    if (message.size() > settings.data.size_bytes) std::abort();
+    for (std::size_t i = 0; i < message.size(); ++i) {
+      const char c = message[i];
+      if (c == '\0') std::abort();
+      if (c == '\n' && (i == 0 || message[i - 1] != '\r')) std::abort();
+      if (c == '\r' && (i + 1 == message.size() || message[i + 1] != '\n')) std::abort();
+    }
+  }
+  // Every reply is whole lines of printable ASCII.
+  const std::string& replies = driver.replies;
+  if (!replies.ends_with("\r\n")) std::abort();
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    const char c = replies[i];
+    if (c == '\r' ? replies[i + 1] != '\n' : c == '\n' ? replies[i - 1] != '\r' : c < ' ' || c > '~') std::abort();
+  }
+  driver.server.give_up("4.4.2 Timeout");
+  if (!driver.server.reading_data() && driver.pool.used() != 0) std::abort();
+  return 0;
+}
