@@ -155,7 +155,8 @@ TEST(Reply, FollowsTheChain) {
   EXPECT_EQ(none.ttl_s, 30u);  // SOA MINIMUM
   bool unfinished = false;
   nothing.authorities.clear();
-  EXPECT_EQ(make_answer(nothing, name("www.example"), Type::kMx, &unfinished).ttl_s, 0u);
+  EXPECT_EQ(make_answer(nothing, name("www.example"), Type::kMx).ttl_s, 0u);
+  EXPECT_EQ(make_answer(nothing, name("www.example"), Type::kMx, &unfinished).ttl_s, 300u);
   EXPECT_TRUE(unfinished);
 }
 

@@ -103,12 +103,15 @@ Answer make_answer(const Message& reply, const Name& name, Type type, bool* unfi
   }
   answer.code = header.rcode == Rcode::kNxDomain ? Code::kNxDomain : Code::kNoData;
   const auto ttl = negative_ttl(reply, answer.canonical);
+  if (unfinished && cnames > 0 && answer.code == Code::kNoData && !has_authority(reply, Type::kSoa)) {
+    *unfinished = true;
+    return answer;
+  }
   answer.ttl_s = ttl ? std::min(answer.ttl_s, *ttl) : 0;
   if (answer.code == Code::kNxDomain || ttl) return answer;
   if (!header.authoritative && !header.recursion_available && has_authority(reply, Type::kNs)) {
     return failed(Code::kServFail, name);
   }
-  if (unfinished && cnames > 0 && !has_authority(reply, Type::kSoa)) *unfinished = true;
   return answer;
 }
 
