@@ -1,0 +1,72 @@
+#include "road/identity/identity.h"
+
+namespace sekisho::identity {
+
+namespace {
+
+void append(road::Findings& to, const road::Findings& from) { to.insert(to.end(), from.begin(), from.end()); }
+
+core::Task<int> check_spf(const spf::Query& query, dns::Resolver& resolver, core::Budget& budget, const spf::Settings& settings,
+                          spf::Evaluation& into) {
+  into = co_await spf::evaluate(query, resolver, budget, settings);
+  co_return 0;
+}
+
+core::Task<int> check_iprev(core::IpAddress ip, dns::Resolver& resolver, core::Budget& budget, iprev::Evaluation& into) {
+  into = co_await iprev::evaluate(ip, resolver, budget);
+  co_return 0;
+}
+
+}  // namespace
+
+std::optional<mail::Domain> domain_of(std::string_view mail_from) {
+  const auto at = mail_from.rfind('@');
+  return at == std::string_view::npos ? std::nullopt : mail::Domain::parse(mail_from.substr(at + 1));
+}
+
+core::Task<void> read_envelope(const Client& client, const Settings& settings, dns::Resolver& resolver, const core::Clock& clock,
+                               std::int64_t now_s, core::Budget& budget, Papers& papers) {
+  spf::Settings limits;
+  limits.elapsed_ms_max = settings.time_ms;
+  limits.clock = &clock;
+  spf::Query mfrom{client.ip, client.helo, client.mail_from, spf::Identity::kMfrom, settings.host, now_s};
+  spf::Query helo = mfrom;
+  helo.identity = spf::Identity::kHelo;
+  // Each identity has a budget of its own: a record made to be costly must not silence the others.
+  core::Budget helo_budget = budget, iprev_budget = budget;
+  std::vector<core::Task<int>> all;
+  all.push_back(check_spf(mfrom, resolver, budget, limits, papers.spf_mfrom));
+  all.push_back(check_spf(helo, resolver, helo_budget, limits, papers.spf_helo));
+  all.push_back(check_iprev(client.ip, resolver, iprev_budget, papers.iprev));
+  co_await core::when_all(std::move(all));
+  append(papers.findings, papers.spf_mfrom.findings);
+}
+
+core::Task<void> read_message(const mail::Message& message, const Settings& settings, dns::Resolver& resolver, std::int64_t now_s,
+                              unsigned sample, core::Budget& budget, Papers& papers) {
+  papers.author = author::evaluate(message, budget);
+  append(papers.findings, papers.author.findings);
+
+  dkim::Options options;
+  options.now_s = now_s;
+  options.legacy = settings.dkim_legacy;
+  if (settings.psl) options.is_public_suffix = [psl = settings.psl](const mail::Domain& d) { return psl->is_public_suffix(d); };
+  papers.dkim = co_await dkim::verify(message, resolver, options, budget, papers.findings);
+
+  dmarc::Inputs inputs;
+  inputs.author_domain = papers.author.author_domain;
+  inputs.more_author_domains = papers.author.other_domains;
+  inputs.spf_result = papers.spf_mfrom.result;
+  inputs.spf_domain = mail::Domain::parse(papers.spf_mfrom.domain.view());
+  for (const auto& signature : papers.dkim) inputs.dkim.push_back({signature.result, signature.domain});
+  inputs.sample = sample;
+  dmarc::Options dmarc_options;
+  dmarc_options.method = settings.dmarc_method;
+  dmarc_options.psl = settings.psl;
+  core::Budget dmarc_budget;  // of its own, or a mail that wastes look-ups elsewhere escapes its owner's policy
+  dmarc_budget.dns_queries = 40;
+  papers.dmarc = co_await dmarc::evaluate(inputs, resolver, dmarc_options, dmarc_budget);
+  append(papers.findings, papers.dmarc.findings);
+}
+
+}  // namespace sekisho::identity

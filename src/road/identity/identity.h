@@ -1,0 +1,59 @@
+#pragma once
+// The third stage: a sender's papers are read. Two moments: what the envelope proves (SPF of both identities, the reverse name) can be
+// asked while the client still talks; what the message proves (author, DKIM, DMARC) at its end. Facts only; verdict decides.
+// Re-entrant; Settings must outlive the tasks.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/core/budget.h"
+#include "base/core/clock.h"
+#include "base/core/ip_address.h"
+#include "base/core/task.h"
+#include "base/dns/dns.h"
+#include "mail/message/message.h"
+#include "road/finding/finding.h"
+#include "road/identity/author/author.h"
+#include "road/identity/dkim/dkim.h"
+#include "road/identity/dmarc/dmarc.h"
+#include "road/identity/iprev/iprev.h"
+#include "road/identity/spf/spf.h"
+
+namespace sekisho::identity {
+
+struct Settings {
+  std::string host;  // our name: %{r} of SPF
+  bool dkim_legacy = false;
+  dmarc::Method dmarc_method = dmarc::Method::kTree;
+  const dmarc::PublicSuffixList* psl = nullptr;
+  std::int64_t time_ms = 20'000;  // SPF's elapsed time (RFC 7208 section 4.6.4)
+};
+
+struct Client {
+  core::IpAddress ip;
+  std::string helo;       // as said
+  std::string mail_from;  // as said, "" is the null return path
+};
+
+struct Papers {
+  spf::Evaluation spf_mfrom;  // of the null return path: postmaster@helo (RFC 7208 section 2.4)
+  spf::Evaluation spf_helo;
+  iprev::Evaluation iprev;
+  std::vector<dkim::Verification> dkim;
+  author::Author author;
+  dmarc::Evaluation dmarc;
+  road::Findings findings;  // of all of the above, in the order of the road
+};
+
+// Both SPF identities and the reverse name, side by side.
+core::Task<void> read_envelope(const Client& client, const Settings& settings, dns::Resolver& resolver, const core::Clock& clock,
+                               std::int64_t now_s, core::Budget& budget, Papers& papers);
+// Author, DKIM, then DMARC, which rests on both and on SPF. sample: 0..99, drawn per mail (pct= of RFC 7489).
+core::Task<void> read_message(const mail::Message& message, const Settings& settings, dns::Resolver& resolver, std::int64_t now_s,
+                              unsigned sample, core::Budget& budget, Papers& papers);
+
+// The domain of a return path or HELO name, when it is one.
+std::optional<mail::Domain> domain_of(std::string_view mail_from);
+
+}  // namespace sekisho::identity

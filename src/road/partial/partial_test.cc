@@ -1,0 +1,37 @@
+#include "road/partial/partial.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+namespace sekisho::partial {
+namespace {
+
+TEST(Partial, SurvivesARestartAndATornLineAndForgetsAfterFiveDays) {
+  const std::string file = ::testing::TempDir() + "partial." + std::to_string(getpid());
+  ::unlink(file.c_str());
+  const Key a = key_of("a@x", "b@y", "digest"), other = key_of("a@x", "b@y", "other");
+  {
+    auto m = Memory::open(file, 1000);
+    ASSERT_TRUE(m.ok()) << m.error();
+    EXPECT_TRUE((*m)->empty());
+    ASSERT_TRUE((*m)->remember({a}, 1000).ok());
+  }
+  std::ofstream(file, std::ios::app) << "1000 ab";
+  {
+    auto m = Memory::open(file, 2000);
+    ASSERT_TRUE(m.ok());
+    EXPECT_TRUE((*m)->served(a, 2000));
+    EXPECT_FALSE((*m)->served(other, 2000));
+    EXPECT_FALSE((*m)->served(a, 1000 + 5 * 86400));
+  }
+  auto m = Memory::open(file, 1000 + 6 * 86400);
+  ASSERT_TRUE(m.ok());
+  EXPECT_TRUE((*m)->empty());
+  ::unlink(file.c_str());
+}
+TEST(Partial, KeysDoNotRunIntoEachOther) { EXPECT_NE(key_of("ab", "c", "d"), key_of("a", "bc", "d")); }
+
+}  // namespace
+}  // namespace sekisho::partial
