@@ -1,0 +1,121 @@
+#include "transfer/session_pool.h"
+
+#include <algorithm>
+
+namespace sekisho::transfer {
+
+void SessionPool::Lease::keep() {
+  if (session_) pool_->put_idle(std::move(session_));
+}
+void SessionPool::Lease::drop() {
+  if (!session_) return;
+  session_.reset();
+  pool_->closed();
+}
+
+void SessionPool::closed() {
+  --open_;
+  if (waiting_.empty()) return;
+  waiting_.front()->set();
+  waiting_.pop_front();
+}
+
+void SessionPool::put_idle(std::unique_ptr<Session> session) {
+  if (++session->uses >= limits_.uses) {
+    struct Leave {
+      static core::Task<void> now(std::unique_ptr<Session> leaving) { co_await leaving->quit(); }
+    };
+    io::spawn(Leave::now(std::move(session)));
+    return closed();
+  }
+  session->rest();
+  session->idle_since_ms = io::now_ms();
+  idle_.push_back(std::move(session));
+  if (!waiting_.empty()) {
+    waiting_.front()->set();
+    waiting_.pop_front();
+  }
+  if (!std::exchange(sweeping_, true)) io::spawn(sweep(shared_from_this()));
+}
+
+// The youngest one: those at the other end may grow old and go.
+std::unique_ptr<Session> SessionPool::pop_idle() {
+  while (!idle_.empty()) {
+    auto session = std::move(idle_.back());
+    idle_.pop_back();
+    const bool old = io::now_ms() - session->idle_since_ms >= limits_.idle_ms;
+    if (!old && !session->stale()) return session;
+    session.reset();
+    --open_;
+  }
+  return nullptr;
+}
+
+core::Task<core::Result<void, Failure>> SessionPool::wait_turn(std::int64_t deadline_ms) {
+  io::Event event;
+  waiting_.push_back(&event);
+  auto waited = co_await event.wait(deadline_ms);
+  // Taken out of the line by someone who made room: that counts even when the deadline passed in the same moment.
+  const auto place = std::find(waiting_.begin(), waiting_.end(), &event);
+  if (place == waiting_.end()) co_return core::Result<void, Failure>{};
+  waiting_.erase(place);
+  if (waited.error() != io::IoError::kTimeout) co_return core::error(failure(waited.error()));
+  co_return core::error(Failure{io::IoError::kLimit, {451, "4.3.2", {"All sessions to the next hop are busy"}}});
+}
+
+core::Task<core::Result<SessionPool::Lease, Failure>> SessionPool::take(bool fresh) {
+  auto self = shared_from_this();
+  const std::int64_t deadline = io::now_ms() + options_->timeout_ms;
+  for (;;) {
+    auto kept = fresh ? nullptr : pop_idle();
+    if (kept) {
+      ++stats_->reuses;
+      co_return Lease(self, std::move(kept), true);
+    }
+    if (open_ >= limits_.sessions && !idle_.empty()) {
+      idle_.pop_front();
+      --open_;
+    }
+    if (open_ < limits_.sessions) break;
+    auto turn = co_await wait_turn(deadline);
+    if (!turn) co_return core::error(turn.error());
+  }
+  ++open_;
+  ++stats_->connects;
+  auto session = co_await Session::open(*options_);
+  if (!session) {
+    closed();
+    co_return core::error(session.error());
+  }
+  capabilities_ = (*session)->capabilities();
+  co_return Lease(self, std::move(*session), false);
+}
+
+void SessionPool::close_idle() {
+  while (!idle_.empty()) {
+    idle_.pop_front();
+    closed();
+  }
+}
+
+// Lives as long as there are idle sessions; ends with the loop.
+core::Task<void> SessionPool::sweep(std::shared_ptr<SessionPool> pool) {
+  while (!pool->idle_.empty()) {
+    const std::int64_t due = pool->idle_.front()->idle_since_ms + pool->limits_.idle_ms;
+    auto slept = co_await io::sleep_until(due);
+    if (!slept) {
+      pool->close_idle();
+      break;
+    }
+    while (!pool->idle_.empty() && pool->idle_.front()->idle_since_ms + pool->limits_.idle_ms <= io::now_ms()) {
+      auto old = std::move(pool->idle_.front());
+      pool->idle_.pop_front();
+      co_await old->quit();
+      old.reset();
+      pool->closed();
+    }
+  }
+  pool->sweeping_ = false;
+}
+
+}  // namespace sekisho::transfer
