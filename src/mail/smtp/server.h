@@ -69,8 +69,7 @@ using Action = std::variant<NeedInput, AskConnect, AskHelo, AskMail, AskRcpt, As
 
 class Server {
  public:
-  // Both outlive the server.
-  Server(const ServerSettings& settings, OctetPool& pool);
+  Server(const ServerSettings& settings, OctetPool& pool);  // both outlive it
 
   Action start();  // once, first
   Action feed(std::string_view& input);
@@ -89,7 +88,8 @@ class Server {
   bool reading_data() const { return std::holds_alternative<Reading>(state_); }
   bool in_transaction() const { return std::holds_alternative<Envelope>(state_) || reading_data(); }
   bool ended() const { return std::holds_alternative<Ended>(state_); }
-  std::uint64_t data_octets() const;  // of the message being read
+  bool quit() const { return quit_; }  // the client said so
+  std::uint64_t data_octets() const;   // of the message being read
   bool looks_ended() const;  // the client may wait after an end that was none: see DataReader; do not let it wait long
   SessionEvents& events() { return events_; }
 
@@ -144,6 +144,7 @@ class Server {
   bool reset_ = false;
   bool tls_active_ = false;
   bool saw_input_ = false;
+  bool quit_ = false;
 };
 
 }  // namespace sekisho::smtp

@@ -65,6 +65,7 @@ void Server::run_small(Verb verb, std::string_view argument) {
       if (count_junk()) say("214 2.0.0 EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT; see RFC 5321\r\n");
       return;
     case Verb::kQuit:
+      quit_ = true;
       return say_and_end("221 2.0.0 Bye\r\n");
     case Verb::kBdat:
       // RFC 3030 section 2: a chunk follows without waiting. Unasked for, its octets would be read as commands.

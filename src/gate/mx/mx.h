@@ -1,0 +1,50 @@
+#pragma once
+// The mx gate: the service that takes mail from other domains on port 25 (or where it is told) and gives each
+// connection to a session. One acceptor per address hands descriptors round-robin to the loops. Caps per source are the
+// road's (at_connect); here is only the number of sessions in all.
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/core/result.h"
+#include "base/io/io.h"
+#include "gate/session/session.h"
+
+namespace sekisho::mx {
+
+struct Limits {
+  std::size_t sessions = 10'000;  // at a time; beyond it 421 4.3.2 and hang up
+};
+
+struct Counts {
+  std::uint64_t accepted = 0;     // connections given to a session
+  std::uint64_t turned_away = 0;  // at the limit
+  std::size_t sessions = 0;       // now
+};
+
+class Gate {
+ public:
+  // Binds every endpoint and accepts on the current loop, which is loops.front(); nothing is accepted before it runs.
+  // The loops outlive the gate's sessions. A failure names the endpoint and the reason.
+  static core::Result<std::unique_ptr<Gate>, std::string> start(const std::vector<io::Endpoint>& at,
+                                                                std::vector<io::Loop*> loops, Limits limits,
+                                                                std::shared_ptr<const session::Shared> shared);
+  ~Gate();  // after drain() is done, or after its loops have ended
+
+  const std::vector<io::Endpoint>& endpoints() const;  // as bound (port 0 was given one)
+  // New sessions use it, those under way keep what they began with. On the loop of start().
+  void reload(std::shared_ptr<const session::Shared> shared);
+  // Accepts no more, tells waiting clients 421 4.3.2, lets transactions end. True when every session has ended before
+  // the deadline (steady). On the loop of start().
+  core::Task<bool> drain(std::int64_t deadline_ms);
+  Counts counts() const;  // thread-safe
+
+ private:
+  struct Impl;
+  explicit Gate(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace sekisho::mx

@@ -1,0 +1,335 @@
+#include "gate/session/session.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "gate/session/buffer.h"
+
+namespace sekisho::session {
+namespace {
+constexpr std::size_t kFlushAt = 16384;
+// After a refusal octets still under way are read for a while: a close with unread octets would become a RST, which can
+// destroy the last reply before the client has read it.
+constexpr std::int64_t kLingerMs = 2'000;
+constexpr std::uint64_t kLingerOctets = 4u << 20;
+
+bool has_octets(int fd) {
+  char octet;
+  return ::recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+std::optional<smtp::Reply> reply_of(Step step) {
+  if (auto* verdict = std::get_if<Verdict>(&step)) return std::move(verdict->reply);
+  return std::nullopt;
+}
+}  // namespace
+
+class Session {
+ public:
+  Session(int fd, io::Endpoint local, const Shared& shared, Roster& roster)
+      : shared_(shared), roster_(roster), socket_(fd), server_(shared.settings.smtp, shared.pool) {
+    next_ = roster_.first_;
+    if (next_) next_->previous_ = this;
+    roster_.first_ = this;
+    ++roster_.size_;
+    const Settings& settings = shared.settings;
+    started_ms_ = io::now_ms();
+    facts_.started_us = shared.clock.now_us();
+    facts_.id = core::TransactionId::make(facts_.started_us / 1000, settings.node, shared.random);
+    facts_.listener = settings.listener;
+    facts_.client = socket_.remote();
+    facts_.local = local.port != 0 ? local : socket_.local();
+  }
+  ~Session() {
+    if (next_) next_->previous_ = previous_;
+    (previous_ ? previous_->next_ : roster_.first_) = next_;
+    --roster_.size_;
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  core::Task<void> run();
+  void drain_now() {
+    if (idle_) socket_.cancel();
+  }
+  Session* next() const { return next_; }
+
+ private:
+  core::Task<void> watch_for_early_talk();
+  core::Task<bool> act(smtp::Action action);
+  core::Task<void> ask_connect();
+  core::Task<void> ask_helo(smtp::HeloCommand command);
+  core::Task<void> ask_message(std::string octets, smtp::OctetLease lease);
+  core::Task<bool> start_tls();
+  core::Task<bool> more_input();
+  core::Task<bool> read_some();
+  core::Task<bool> flush();
+  core::Task<void> finish();
+  void give_up(io::IoError error);
+  std::int64_t deadline();
+  bool too_slow() const;
+  void end(SessionEnd how) {
+    if (!end_) end_ = how;
+  }
+  const SessionFacts& facts() {
+    facts_.events = server_.events();
+    return facts_;
+  }
+
+  const Shared& shared_;
+  Roster& roster_;
+  Session* next_ = nullptr;
+  Session* previous_ = nullptr;
+  io::Socket socket_;
+  smtp::Server server_;
+  SessionFacts facts_;
+  std::unique_ptr<Road> road_;
+  Buffer buffer_;
+  std::string_view input_;  // into buffer_
+  std::int64_t started_ms_ = 0;
+  std::int64_t line_since_ms_ = 0;  // when the wait for this command line, or the data, began
+  std::uint64_t octets_in_ = 0, octets_out_ = 0;
+  std::optional<SessionEnd> end_;
+  bool idle_ = false;  // waits for a command outside a transaction
+  bool in_data_ = false;
+  bool full_read_ = false;  // the last read filled the buffer: more is likely there
+};
+
+core::Task<void> Session::run() {
+  road_ = shared_.make_road(facts_);
+  co_await watch_for_early_talk();
+  smtp::Action action = server_.start();
+  line_since_ms_ = io::now_ms();
+  while (!end_) {
+    const bool going_on = co_await act(std::move(action));
+    if (!going_on) break;
+    if (server_.output().size() >= kFlushAt) {
+      const bool written = co_await flush();
+      if (!written) break;
+    }
+    action = server_.feed(input_);
+    if (server_.take_reset()) road_->at_reset();
+  }
+  co_await finish();
+}
+
+core::Task<void> Session::watch_for_early_talk() {
+  if (shared_.settings.greet_pause_ms <= 0) co_return;
+  const auto waited = co_await socket_.wait_readable(io::now_ms() + shared_.settings.greet_pause_ms);
+  if (waited.ok() && has_octets(socket_.fd())) server_.events().early_talker = 1;
+}
+
+// False when the session is over.
+core::Task<bool> Session::act(smtp::Action action) {
+  if (std::holds_alternative<smtp::NeedInput>(action)) co_return co_await more_input();
+  if (std::holds_alternative<smtp::Close>(action)) {
+    end(server_.quit() ? SessionEnd::kQuit : SessionEnd::kRefused);
+    co_return false;
+  }
+  if (std::holds_alternative<smtp::StartTls>(action)) co_return co_await start_tls();
+  if (input_.empty()) buffer_.release();
+  if (auto* mail = std::get_if<smtp::AskMail>(&action)) {
+    facts();
+    Step step = co_await road_->at_mail_from(mail->command.path, mail->command.parameters);
+    server_.answer(reply_of(std::move(step)));
+  } else if (auto* rcpt = std::get_if<smtp::AskRcpt>(&action)) {
+    facts();
+    Step step = co_await road_->at_rcpt_to(rcpt->path);
+    server_.answer(reply_of(std::move(step)));
+  } else if (auto* helo = std::get_if<smtp::AskHelo>(&action)) {
+    co_await ask_helo(std::move(helo->command));
+  } else if (auto* message = std::get_if<smtp::AskMessage>(&action)) {
+    co_await ask_message(std::move(message->octets), std::move(message->lease));
+  } else {
+    co_await ask_connect();
+  }
+  line_since_ms_ = io::now_ms();
+  co_return true;
+}
+
+core::Task<void> Session::ask_connect() {
+  Step step = co_await road_->at_connect(facts());
+  // RFC 5321 section 3.1: the client waits for the greeting. One that did not is worth remembering.
+  if (has_octets(socket_.fd())) server_.events().early_talker = 1;
+  server_.answer(reply_of(std::move(step)));
+}
+
+core::Task<void> Session::ask_helo(smtp::HeloCommand command) {
+  facts_.helo_domain = std::move(command.domain);
+  facts_.extended_helo = command.extended;
+  Step step = co_await road_->at_helo(facts());
+  server_.set_capabilities(road_->capabilities());
+  server_.answer(reply_of(std::move(step)));
+}
+
+core::Task<void> Session::ask_message(std::string octets, smtp::OctetLease lease) {
+  core::Budget budget;
+  auto message = mail::Message::parse(std::move(octets), budget);
+  if (!message) {
+    road_->at_reset();
+    server_.answer(smtp::Reply{554, "5.6.0", {"The message header is too complex"}});
+    co_return;
+  }
+  facts();
+  smtp::Reply reply = co_await road_->at_message(std::move(*message));
+  server_.answer(std::move(reply));
+  lease.release();
+}
+
+core::Task<bool> Session::start_tls() {
+  const bool written = co_await flush();
+  if (!written) co_return false;
+  // RFC 3207 section 4.2: nothing read in the clear survives. The core has let no octet stand behind STARTTLS.
+  input_ = {};
+  buffer_.release();
+  if (!shared_.settings.tls) {
+    end(SessionEnd::kTls);
+    co_return false;
+  }
+  socket_.set_no_delay();
+  const auto done =
+      co_await socket_.start_tls_server(*shared_.settings.tls, io::now_ms() + shared_.settings.tls_handshake_ms);
+  if (!done) {
+    end(SessionEnd::kTls);
+    co_return false;
+  }
+  facts_.tls = socket_.tls();
+  facts_.helo_domain.clear();
+  facts_.extended_helo = false;
+  server_.tls_started();
+  line_since_ms_ = io::now_ms();
+  co_return true;
+}
+
+core::Task<bool> Session::more_input() {
+  if (!server_.output().empty()) {
+    const bool written = co_await flush();
+    if (!written) co_return false;
+    line_since_ms_ = io::now_ms();
+  }
+  if (in_data_ != server_.reading_data()) {
+    in_data_ = !in_data_;
+    line_since_ms_ = io::now_ms();
+  }
+  if (roster_.draining() && !server_.in_transaction()) {
+    server_.give_up("4.3.2 Service shutting down");
+    end(SessionEnd::kShutdown);
+    co_return false;
+  }
+  co_return co_await read_some();
+}
+
+// The commands' deadline stands from the end of the last one, so that single octets do not prolong it.
+std::int64_t Session::deadline() {
+  const Settings& settings = shared_.settings;
+  if (!in_data_) {
+    const std::int64_t until_ms = line_since_ms_ + settings.command_timeout_ms;
+    return server_.in_transaction() ? until_ms : std::min(until_ms, started_ms_ + settings.session_ms);
+  }
+  const std::int64_t wait_ms = server_.looks_ended() ? settings.quiet_ms : settings.data_timeout_ms;
+  return std::min(io::now_ms() + wait_ms, line_since_ms_ + settings.data_total_ms);
+}
+
+bool Session::too_slow() const {
+  const std::int64_t elapsed_ms = io::now_ms() - line_since_ms_;
+  if (!in_data_ || elapsed_ms < shared_.settings.data_grace_ms) return false;
+  return server_.data_octets() < static_cast<std::uint64_t>(elapsed_ms) / 1000 * shared_.settings.data_octets_per_s;
+}
+
+core::Task<bool> Session::read_some() {
+  const std::int64_t until_ms = deadline();
+  if (too_slow()) {
+    give_up(io::IoError::kTimeout);
+    co_return false;
+  }
+  // A full buffer before means that more is likely there; a deadline in the past makes read() not wait.
+  if (full_read_) {
+    auto tried = co_await socket_.read(buffer_.borrow(), 0);
+    if (tried || tried.error() != io::IoError::kTimeout) {
+      if (!tried) give_up(tried.error());
+      if (tried) input_ = std::string_view(buffer_.borrow().data(), *tried);
+      full_read_ = tried && *tried == Buffer::kSize;
+      octets_in_ += input_.size();
+      co_return tried.ok();
+    }
+  }
+  buffer_.release();
+  idle_ = !server_.in_transaction();
+  const auto ready = co_await socket_.wait_readable(until_ms);
+  idle_ = false;
+  if (!ready) {
+    give_up(ready.error());
+    co_return false;
+  }
+  auto read = co_await socket_.read(buffer_.borrow(), until_ms);
+  if (!read) {
+    give_up(read.error());
+    co_return false;
+  }
+  input_ = std::string_view(buffer_.borrow().data(), *read);
+  full_read_ = *read == Buffer::kSize;
+  octets_in_ += *read;
+  co_return true;
+}
+
+// The input will not go on. The reply, if one is due, is written by finish().
+void Session::give_up(io::IoError error) {
+  if (error == io::IoError::kTimeout) {
+    server_.give_up("4.4.2 Timeout");
+    end(SessionEnd::kTimeout);
+  } else if (error == io::IoError::kCancelled) {
+    server_.give_up("4.3.2 Service shutting down");
+    end(SessionEnd::kShutdown);
+  } else {
+    server_.output().clear();
+    end(error == io::IoError::kTls ? SessionEnd::kTls : SessionEnd::kLost);
+  }
+}
+
+core::Task<bool> Session::flush() {
+  std::string& output = server_.output();
+  if (output.empty()) co_return true;
+  const auto written = co_await socket_.write(output, io::now_ms() + shared_.settings.write_timeout_ms);
+  octets_out_ += output.size();
+  output.clear();
+  if (!written) end(written.error() == io::IoError::kTimeout ? SessionEnd::kTimeout : SessionEnd::kLost);
+  co_return written.ok();
+}
+
+core::Task<void> Session::finish() {
+  const SessionEnd how = end_.value_or(SessionEnd::kLost);
+  SessionSummary summary;
+  input_ = {};
+  const bool written = co_await flush();
+  if (written && how == SessionEnd::kRefused) {
+    socket_.shutdown_write();
+    const std::int64_t until_ms = io::now_ms() + kLingerMs;
+    for (std::uint64_t rest = kLingerOctets; rest > 0;) {
+      auto read = co_await socket_.read(buffer_.borrow(), until_ms);
+      if (!read) break;
+      rest -= std::min<std::uint64_t>(rest, *read);
+    }
+  }
+  buffer_.release();
+  socket_.close();
+  summary.end = how;
+  summary.duration_ms = io::now_ms() - started_ms_;
+  summary.octets_in = octets_in_;
+  summary.octets_out = octets_out_;
+  summary.events = facts().events;
+  co_await road_->at_close(summary);
+}
+
+void Roster::drain() {
+  draining_ = true;
+  for (Session* session = first_; session; session = session->next()) session->drain_now();
+}
+
+core::Task<void> serve(int fd, io::Endpoint local, std::shared_ptr<const Shared> shared,
+                       std::shared_ptr<Roster> roster) {
+  Session session(fd, local, *shared, *roster);
+  co_await session.run();
+}
+
+}  // namespace sekisho::session
