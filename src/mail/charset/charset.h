@@ -47,5 +47,7 @@ std::string compatible(std::string_view utf8);
 std::string skeleton(std::string_view utf8);
 // True when text holds non-ASCII characters but looks like ASCII to the eye: Cyrillic "раура1", a full-width "Ａ".
 bool looks_ascii(std::string_view utf8);
+// True when text mixes scripts that no writing system mixes (UTS 39 section 5.2, not "highly restrictive").
+bool mixes_scripts(std::string_view utf8);
 
 }  // namespace sekisho::mail

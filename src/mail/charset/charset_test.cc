@@ -139,6 +139,10 @@ TEST(Look, CompatibleAndSkeleton) {
   EXPECT_FALSE(looks_ascii("From"));
   EXPECT_FALSE(looks_ascii("関所"));
   EXPECT_FALSE(looks_ascii("bücher"));
+  EXPECT_TRUE(mixes_scripts("bаnkж"));
+  EXPECT_FALSE(mixes_scripts("bücher"));
+  EXPECT_FALSE(mixes_scripts("関所メールxyz"));
+  EXPECT_FALSE(mixes_scripts("банк"));
 }
 
 }  // namespace

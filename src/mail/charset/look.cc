@@ -118,6 +118,8 @@ const USpoofChecker* spoof_checker() {
   static const USpoofChecker* const checker = [] {
     UErrorCode status = U_ZERO_ERROR;
     USpoofChecker* made = uspoof_open(&status);
+    uspoof_setChecks(made, USPOOF_RESTRICTION_LEVEL, &status);
+    uspoof_setRestrictionLevel(made, USPOOF_HIGHLY_RESTRICTIVE);
     return U_SUCCESS(status) ? made : nullptr;
   }();
   return checker;
@@ -167,6 +169,14 @@ std::string skeleton(std::string_view utf8) {
 bool looks_ascii(std::string_view utf8) {
   if (is_ascii(utf8)) return false;
   return is_ascii(skeleton(compatible(utf8)));
+}
+
+bool mixes_scripts(std::string_view utf8) {
+  const USpoofChecker* checker = spoof_checker();
+  if (!checker || is_ascii(utf8)) return false;
+  const std::u16string text = to_utf16(utf8);
+  UErrorCode status = U_ZERO_ERROR;
+  return uspoof_check(checker, text.data(), static_cast<std::int32_t>(text.size()), nullptr, &status) != 0;
 }
 
 }  // namespace sekisho::mail

@@ -1,0 +1,158 @@
+#include "road/identity/author/display.h"
+
+#include <algorithm>
+
+#include "base/core/text.h"
+#include "mail/charset/charset.h"
+#include "road/identity/author/header.h"
+
+namespace sekisho::author {
+namespace {
+
+constexpr std::size_t kLongestName = 1024;  // octets of a display name that are looked at
+constexpr std::string_view kBreaks = " \t\r\n\"'`<>()[]{},;:|\\/?!*";
+
+bool breaks(char c) {
+  return static_cast<unsigned char>(c) < 0x21 || c == 0x7f || kBreaks.find(c) != std::string_view::npos;
+}
+
+// Octets that can stand in a domain as people read it.
+bool in_domain(char c) {
+  return core::is_alnum(c) || c == '.' || c == '-' || c == '_' || static_cast<unsigned char>(c) > 127;
+}
+
+SeenAddress seen_at(std::string_view text, std::size_t at, std::size_t from) {
+  std::size_t start = at, end = at + 1;
+  while (start > from && !breaks(text[start - 1]) && text[start - 1] != '@') --start;
+  while (end < text.size() && in_domain(text[end])) ++end;
+  std::string_view domain = text.substr(at + 1, end - at - 1);
+  while (!domain.empty() && (domain.back() == '.' || domain.back() == '-')) domain.remove_suffix(1);
+  SeenAddress seen;
+  seen.text = text.substr(start, at + 1 + domain.size() - start);
+  seen.local = text.substr(start, at - start);
+  seen.domain = mail::Domain::parse(domain);
+  return seen;
+}
+
+std::vector<SeenAddress> scan(std::string_view text) {
+  constexpr std::size_t kMaxSeen = 50;
+  std::vector<SeenAddress> out;
+  std::size_t from = 0;
+  for (auto at = text.find('@'); at != std::string_view::npos && out.size() < kMaxSeen; at = text.find('@', at + 1)) {
+    out.push_back(seen_at(text, at, from));
+    from = at + 1;
+  }
+  return out;
+}
+
+bool same(const SeenAddress& seen, const mail::Mailbox& box) {
+  return box.address && seen.domain == box.address->domain() && core::iequals(seen.local, box.address->local());
+}
+
+// "@john" and "Sales @ Company" are no addresses; "a@b.example" is.
+bool is_address(const SeenAddress& seen) { return !seen.local.empty() && seen.domain && seen.domain->labels() > 1; }
+
+class Names {
+ public:
+  Names(core::Budget& budget, road::Findings& findings) : budget_(budget), findings_(findings) {}
+
+  void check(std::string_view name, const mail::Mailbox* box) {
+    if (name.empty()) return;
+    if (name.size() > kLongestName) once("display_name_long", std::to_string(name.size()));
+    const auto decoded = mail::decode_words(name.substr(0, kLongestName), budget_);
+    const auto facts = mail::text_facts(decoded.text);
+    if (facts.control) once("display_name_control", "control");
+    if (facts.bidi) once("display_name_control", "bidi");
+    if (facts.invisible) once("display_name_control", "invisible");
+    if (decoded.malformed || facts.replacement) once("display_name_undecodable", "encoded_word");
+    for (const SeenAddress& seen : scan(mail::compatible(decoded.text))) {
+      if (is_address(seen) && !(box && same(seen, *box))) once("display_name_address_mismatch", seen.text);
+    }
+  }
+
+ private:
+  void once(std::string_view code, std::string_view evidence) {
+    const auto had = std::any_of(findings_.begin(), findings_.end(), [code](const auto& f) { return f.code == code; });
+    if (!had) findings_.push_back(finding(code, evidence));
+  }
+  core::Budget& budget_;
+  road::Findings& findings_;
+};
+
+bool has_8bit(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
+}
+
+// UTS 39: labels that are not ASCII but look it, or that mix scripts no language mixes.
+bool domain_misleads(const mail::Domain& domain) {
+  const std::string shown = domain.unicode();
+  for (std::size_t start = 0; start <= shown.size();) {
+    const auto dot = std::min(shown.find('.', start), shown.size());
+    const std::string_view label = std::string_view(shown).substr(start, dot - start);
+    if (has_8bit(label) && (mail::looks_ascii(label) || mail::mixes_scripts(label))) return true;
+    start = dot + 1;
+  }
+  return false;
+}
+
+struct LocalLook {
+  bool false_at = false, misleads = false;
+};
+
+LocalLook look_of_local(std::string_view addr_spec, const mail::Mailbox& box) {
+  const std::string_view local = box.address ? std::string_view(box.address->local()) : addr_spec;
+  if (!has_8bit(local)) return {};
+  const auto facts = mail::text_facts(local);
+  const std::string plain = mail::compatible(local);
+  LocalLook look;
+  look.false_at = std::count(plain.begin(), plain.end(), '@') > std::count(local.begin(), local.end(), '@');
+  look.misleads = look.false_at || facts.bidi || facts.invisible || facts.control || mail::looks_ascii(local);
+  return look;
+}
+
+}  // namespace
+
+std::vector<SeenAddress> seen_addresses(std::string_view text, core::Budget& budget) {
+  constexpr std::size_t kLongest = 16384;
+  const auto decoded = mail::decode_words(text.substr(0, kLongest), budget);
+  return scan(mail::compatible(decoded.text));
+}
+
+void check_names(const mail::MailboxList& list, core::Budget& budget, road::Findings& findings) {
+  Names names(budget, findings);
+  for (const mail::Mailbox& box : list.mailboxes) {
+    names.check(box.display_name, &box);
+    names.check(box.comment, &box);
+  }
+  for (const std::string& name : list.group_names) names.check(name, nullptr);
+}
+
+bool check_looks(const mail::MailboxList& list, road::Findings& findings) {
+  bool false_at = false, misleads = false, non_ascii = false;
+  std::string shown;
+  for (const mail::Mailbox& box : list.mailboxes) {
+    const LocalLook look = look_of_local(box.addr_spec, box);
+    const bool domain = box.address && domain_misleads(box.address->domain());
+    if (look.misleads || domain) shown = box.addr_spec;
+    false_at = false_at || look.false_at;
+    misleads = misleads || look.misleads || domain;
+    if (has_8bit(box.addr_spec)) non_ascii = true;
+  }
+  if (misleads) findings.push_back(finding("from_confusable", shown));
+  if (non_ascii) findings.push_back(finding("non_ascii_address", "8bit"));
+  return false_at;
+}
+
+bool hides_address(const mail::MailboxList& list, core::Budget& budget) {
+  for (const mail::Mailbox& box : list.mailboxes) {
+    if (box.display_name.find("=?") == std::string::npos) continue;
+    const std::string plain = mail::compatible(mail::decode_words(box.display_name, budget).text);
+    if (plain.find('<') == std::string::npos) continue;
+    for (const SeenAddress& seen : scan(plain)) {
+      if (is_address(seen) && !same(seen, box)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace sekisho::author
