@@ -286,17 +286,6 @@ bool is_stricter(const Evaluation& a, const Evaluation& b) {
   return rank(a) != rank(b) ? rank(a) > rank(b) : a.policy > b.policy;
 }
 
-void note_public_suffixes(Evaluation& e, const Inputs& inputs, const PublicSuffixList& psl) {
-  for (const auto& dkim : inputs.dkim) {
-    if (!dkim.signing_domain || !psl.is_public_suffix(*dkim.signing_domain)) continue;
-    if (dkim.signing_domain->labels() < 2 && !psl.is_registry_suffix(*dkim.signing_domain)) continue;
-    note(e, "dkim_d_public_suffix", dkim.result, dkim.signing_domain->text());
-    break;
-  }
-  if (e.organizational_domain && psl.is_registry_suffix(*e.organizational_domain))
-    note(e, "dmarc_public_suffix", AuthResult::kNone, e.organizational_domain->text());
-}
-
 }  // namespace
 
 core::Task<Evaluation> evaluate(const Inputs& inputs, dns::Resolver& resolver, Options options, core::Budget& budget) {
@@ -321,7 +310,9 @@ core::Task<Evaluation> evaluate(const Inputs& inputs, dns::Resolver& resolver, O
       if (is_stricter(next, strictest)) strictest = std::move(next);
     }
   }
-  if (options.psl) note_public_suffixes(strictest, inputs, *options.psl);
+  if (options.psl && strictest.organizational_domain &&
+      options.psl->is_registry_suffix(*strictest.organizational_domain))
+    note(strictest, "dmarc_public_suffix", AuthResult::kNone, strictest.organizational_domain->text());
   strictest.queries = discovery.queries();
   co_return strictest;
 }
