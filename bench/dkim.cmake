@@ -1,0 +1,7 @@
+add_executable(bench_dkim EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/dkim_bench.cc)
+target_link_libraries(bench_dkim road_identity_dkim OpenSSL::Crypto)
+pkg_check_modules(OPENDKIM IMPORTED_TARGET opendkim)
+if(OPENDKIM_FOUND)
+  target_link_libraries(bench_dkim PkgConfig::OPENDKIM)
+  target_compile_definitions(bench_dkim PRIVATE HAVE_OPENDKIM)
+endif()
