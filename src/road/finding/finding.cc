@@ -8,49 +8,81 @@ namespace {
 // One table of all rooms' findings. The macro's text is the room's word, taken from where its findings.def stands.
 #define FINDING(code, en, ja) {kRoom, #code, en, ja},
 constexpr FindingText kTexts[] = {
-#define kRoom "connection"
 #if __has_include("road/connection/findings.def")
+#define kRoom "connection"
 #include "road/connection/findings.def"
-#endif
 #undef kRoom
-#define kRoom "envelope"
+#endif
 #if __has_include("road/envelope/findings.def")
+#define kRoom "envelope"
 #include "road/envelope/findings.def"
-#endif
 #undef kRoom
-#define kRoom "author"
+#endif
+#if __has_include("road/override/findings.def")
+#define kRoom "override"
+#include "road/override/findings.def"
+#undef kRoom
+#endif
 #if __has_include("road/identity/author/findings.def")
+#define kRoom "author"
 #include "road/identity/author/findings.def"
-#endif
 #undef kRoom
+#endif
+#if __has_include("road/identity/iprev/findings.def")
+#define kRoom "iprev"
+#include "road/identity/iprev/findings.def"
+#undef kRoom
+#endif
+#if __has_include("road/identity/spf/findings.def")
 #define kRoom "spf"
 #include "road/identity/spf/findings.def"
 #undef kRoom
-#define kRoom "dkim"
+#endif
+#if __has_include("road/identity/signature/findings.def")
+#define kRoom "signature"
+#include "road/identity/signature/findings.def"
+#undef kRoom
+#endif
 #if __has_include("road/identity/dkim/findings.def")
+#define kRoom "dkim"
 #include "road/identity/dkim/findings.def"
-#endif
 #undef kRoom
-#define kRoom "dmarc"
+#endif
 #if __has_include("road/identity/dmarc/findings.def")
+#define kRoom "dmarc"
 #include "road/identity/dmarc/findings.def"
-#endif
 #undef kRoom
-#define kRoom "authres"
+#endif
 #if __has_include("road/identity/authres/findings.def")
+#define kRoom "authres"
 #include "road/identity/authres/findings.def"
-#endif
 #undef kRoom
-#define kRoom "identity"
+#endif
 #if __has_include("road/identity/findings.def")
+#define kRoom "identity"
 #include "road/identity/findings.def"
-#endif
 #undef kRoom
-#define kRoom "verdict"
+#endif
 #if __has_include("road/verdict/findings.def")
+#define kRoom "verdict"
 #include "road/verdict/findings.def"
-#endif
 #undef kRoom
+#endif
+#if __has_include("road/receipt/findings.def")
+#define kRoom "receipt"
+#include "road/receipt/findings.def"
+#undef kRoom
+#endif
+#if __has_include("road/action/findings.def")
+#define kRoom "action"
+#include "road/action/findings.def"
+#undef kRoom
+#endif
+#if __has_include("road/inbound/findings.def")
+#define kRoom "inbound"
+#include "road/inbound/findings.def"
+#undef kRoom
+#endif
 };
 #undef FINDING
 
