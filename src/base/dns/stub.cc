@@ -90,7 +90,7 @@ class Stub final : public StubResolver {
   std::shared_ptr<Transport> transport();
   core::Task<AnswerPtr> resolve(std::shared_ptr<Transport> transport, const Name& name, Type type,
                                 core::Budget& budget);
-  core::Task<Outcome> ask(std::shared_ptr<Transport> transport, const Name& name, Type type);
+  core::Task<Outcome> ask(std::shared_ptr<Transport> transport, const Name& name, Type type, std::int64_t deadline_ms);
   core::Task<Try> attempt(Asking& asking, io::Endpoint server, std::int64_t until_ms);
   std::string query(const Asking& asking, const io::Endpoint& server) const;
   std::int64_t wait_ms(unsigned round, bool last) const;
@@ -145,8 +145,9 @@ core::Task<AnswerPtr> Stub::resolve(std::shared_ptr<Transport> lane, const Name&
   Name at = name;
   std::uint32_t ttl_s = UINT32_MAX;
   bool authenticated = true;
+  const std::int64_t deadline_ms = io::now_ms() + options_.timeout_ms;
   for (unsigned links = 0;; ++links) {
-    Outcome out = co_await ask(lane, at, type);
+    Outcome out = co_await ask(lane, at, type, deadline_ms);
     authenticated = authenticated && out.answer.authenticated;
     if (out.unfinished && links < kMaxCnames) {
       if (!budget.take_query()) co_return fault(Code::kNotAllowed, name);
@@ -172,8 +173,9 @@ std::int64_t Stub::wait_ms(unsigned round, bool last) const {
   return last ? std::max<std::int64_t>(wait, 5ll * options_.try_ms) : wait;
 }
 
-core::Task<Stub::Outcome> Stub::ask(std::shared_ptr<Transport> lane, const Name& name, Type type) {
-  Asking asking{std::move(lane), name, type, io::now_ms() + options_.timeout_ms, options_.mixed_case, {}};
+core::Task<Stub::Outcome> Stub::ask(std::shared_ptr<Transport> lane, const Name& name, Type type,
+                                    std::int64_t deadline_ms) {
+  Asking asking{std::move(lane), name, type, deadline_ms, options_.mixed_case, {}};
   Outcome failed;
   failed.answer.code = Code::kTimeout;
   failed.answer.canonical = name;

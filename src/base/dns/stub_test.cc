@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <future>
 #include <map>
+#include <thread>
 
 #include "base/dns/packet.h"
 #include "base/dns/record.h"
@@ -138,9 +140,7 @@ struct World {
     if (options.try_ms == 1000) options.try_ms = 60, options.timeout_ms = 1000;
     stub = make_stub(options, clock, random);
   }
-  Task<AnswerPtr> ask(std::string_view text, Type type = Type::kA) {
-    return stub->lookup(name(text), type, budget);
-  }
+  Task<AnswerPtr> ask(std::string_view text, Type type = Type::kA) { return stub->lookup(name(text), type, budget); }
 };
 
 // The sockets of the server end with their loop.
@@ -303,6 +303,45 @@ TEST(Stub, LoopsEndWithQueriesUnderWay) {
   };
   run(world, Body::run(world));
   run(world, Body::again(world));
+}
+
+// The server has a loop of its own; two more loops ask the same names of one resolver.
+TEST(Stub, LoopsShareTheCache) {
+  core::SystemClock clock;
+  core::SystemRandom random;
+  std::promise<io::Endpoint> where;
+  std::promise<void> enough;
+  struct Body {
+    static Task<void> serve(std::promise<io::Endpoint>& where, std::shared_future<void> end) {
+      const auto server = std::make_shared<FakeServer>();
+      io::spawn(FakeServer::serve_udp(server));
+      where.set_value(server->udp.local());
+      while (end.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+        (void)co_await io::sleep_until(io::now_ms() + 5);
+      }
+    }
+    static Task<void> ask(Resolver& stub) {
+      core::Budget budget;
+      budget.dns_queries = 2000;
+      for (int i = 0; i < 500; ++i) {
+        const Name asked = name("n" + std::to_string(i % 250) + ".test");
+        const AnswerPtr answer = co_await stub.lookup(asked, Type::kA, budget);
+        EXPECT_TRUE(is_good(answer));
+      }
+    }
+  };
+  std::thread serving([&] { io::run(Body::serve(where, enough.get_future().share())); });
+  StubOptions options;
+  options.servers = {where.get_future().get()};
+  const auto stub = make_stub(options, clock, random);
+  std::thread one([&] { io::run(Body::ask(*stub)); });
+  io::run(Body::ask(*stub));
+  one.join();
+  enough.set_value();
+  serving.join();
+  EXPECT_GE(stub->stats().queries, 250u);
+  EXPECT_LE(stub->stats().queries, 500u);
+  EXPECT_GE(stub->stats().cache_hits, 500u);
 }
 
 TEST(Stub, OneResolverServesLoopAfterLoop) {

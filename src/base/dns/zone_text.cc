@@ -141,44 +141,51 @@ bool ends_token(char c) {
 core::Result<Entry, ZoneError> EntryReader::next() {
   if (!held_ && comments_.empty()) {
     Entry entry;
-    int depth = 0;
-    bool line_start = true;
-    while (at_ < text_.size()) {
-      const char c = text_[at_];
-      if (c == '\n') {
-        ++at_, ++line_;
-        if (depth == 0 && !entry.tokens.empty()) break;
-        if (depth == 0) line_start = true, entry.blank_owner = false;
-      } else if (c == ' ' || c == '\t' || c == '\r') {
-        if (line_start && entry.tokens.empty() && depth == 0) entry.blank_owner = true;
-        line_start = false;
-        ++at_;
-      } else if (c == ';') {
-        read_comment();
-      } else if (c == '(' || c == ')') {
-        line_start = false;
-        ++at_;
-        depth += c == '(' ? 1 : -1;
-        if (depth < 0) return core::error(ZoneError{line_, "')' without '('"});
-        if (entry.line == 0) entry.line = line_;
-      } else {
-        line_start = false;
-        if (entry.line == 0 || entry.tokens.empty()) entry.line = line_;
-        if (auto wrong = read_token(entry)) return core::error(std::move(*wrong));
-      }
-    }
-    if (depth > 0) return core::error(ZoneError{entry.line, "'(' is never closed; ')' is missing"});
-    if (!entry.tokens.empty()) entry.kind = Entry::Kind::kRecord;
+    if (auto wrong = read_entry(entry)) return core::error(std::move(*wrong));
     held_ = std::move(entry);
   }
   if (!comments_.empty()) {
     Entry comment = std::move(comments_.front());
-    comments_.erase(comments_.begin());
+    comments_.pop_front();
     return comment;
   }
   Entry entry = std::move(*held_);
   held_.reset();
   return entry;
+}
+
+std::optional<ZoneError> EntryReader::read_entry(Entry& entry) {
+  unsigned depth = 0, opened_line = 0;
+  bool line_start = true;
+  while (at_ < text_.size()) {
+    const char c = text_[at_];
+    if (c == '\n') {
+      ++at_, ++line_;
+      if (depth > 0) continue;
+      if (!entry.tokens.empty()) break;
+      line_start = true, entry.blank_owner = false;
+    } else if (c == ';') {
+      read_comment();
+    } else if (c == ' ' || c == '\t' || c == '\r') {
+      if (line_start && entry.tokens.empty()) entry.blank_owner = true;
+      line_start = false;
+      ++at_;
+    } else if (c == '(') {
+      if (depth++ == 0) opened_line = line_;
+      line_start = false;
+      ++at_;
+    } else if (c == ')') {
+      if (depth-- == 0) return ZoneError{line_, "')' without '('"};
+      ++at_;
+    } else {
+      line_start = false;
+      if (entry.tokens.empty()) entry.line = line_;
+      if (auto wrong = read_token(entry)) return wrong;
+    }
+  }
+  if (depth > 0) return ZoneError{opened_line, "'(' is never closed; ')' is missing"};
+  if (!entry.tokens.empty()) entry.kind = Entry::Kind::kRecord;
+  return std::nullopt;
 }
 
 std::optional<ZoneError> EntryReader::read_token(Entry& entry) {

@@ -1,5 +1,6 @@
 #pragma once
 // Master-file text (RFC 1035 section 5.1) to entries of tokens and to RDATA. Private to this room.
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,13 +32,14 @@ class EntryReader {
   core::Result<Entry, ZoneError> next();
 
  private:
+  std::optional<ZoneError> read_entry(Entry& entry);
   std::optional<ZoneError> read_token(Entry& entry);
   void read_comment();
 
   std::string_view text_;
   std::size_t at_ = 0;
   unsigned line_ = 1;
-  std::vector<Entry> comments_;
+  std::deque<Entry> comments_;
   std::optional<Entry> held_;
 };
 
