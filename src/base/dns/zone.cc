@@ -28,7 +28,7 @@ class ZoneParser {
       std::string wrong;
       if (entry->kind == Entry::Kind::kComment) {
         wrong = fault(*entry);
-      } else if (!entry->blank_owner && !entry->tokens[0].quoted && entry->tokens[0].text.substr(0, 1) == "$") {
+      } else if (!entry->tokens[0].quoted && entry->tokens[0].text.substr(0, 1) == "$") {
         wrong = directive(*entry);
       } else {
         wrong = record(*entry);
@@ -130,6 +130,7 @@ class ZoneParser {
 
 core::Result<Zone, ZoneError> Zone::parse(std::string_view text) {
   if (text.size() > kMaxFile) return core::error(ZoneError{0, "the zone file is over 64 MiB"});
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // the mark that some editors put before UTF-8
   return ZoneParser(text).parse();
 }
 

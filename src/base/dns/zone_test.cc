@@ -140,7 +140,8 @@ TEST(Zone, OriginsWithoutDirective) {
 
 TEST(Zone, ScriptedFaults) {
   Fixture f(
-      "$ORIGIN example.\nbad A 192.0.2.1\n;!servfail bad\n;!timeout slow.example.\n;!timeout t TXT\nt A 192.0.2.1 "
+      "$ORIGIN example.\nbad A 192.0.2.1\n;!servfail bad\n;!timeout slow.example.\n;!timeout t TXT ; why\nt A "
+      "192.0.2.1 "
       ";!servfail u\n");
   EXPECT_EQ(f.ask("bad.example", Type::kA)->code, Code::kServFail);
   EXPECT_EQ(f.ask("slow.example", Type::kTxt)->code, Code::kTimeout);
@@ -159,6 +160,12 @@ TEST(Zone, ScriptedFaults) {
   EXPECT_EQ(built.ask("later.example", Type::kTxt)->texts.front(), "v=spf1 a -all");
   EXPECT_EQ(built.ask("later.example", Type::kA)->code, Code::kTimeout);
   EXPECT_EQ(built.ask("c.example", Type::kA)->code, Code::kTimeout);
+}
+
+TEST(Zone, TakesFilesAsEditorsLeaveThem) {
+  Fixture f("\xef\xbb\xbf$ORIGIN a.example.\r\n  $TTL 5\r\n@ TXT ( \"x\"\r\n\"y\" ) ; end\r\n\r\n  A 192.0.2.1");
+  EXPECT_EQ(f.ask("a.example", Type::kTxt)->texts.front(), "xy");
+  EXPECT_EQ(f.ask("a.example", Type::kA)->ttl_s, 5u);
 }
 
 TEST(Zone, LongTextIsSplitAndJoined) {

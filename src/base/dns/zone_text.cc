@@ -218,6 +218,7 @@ void EntryReader::read_comment() {
   Entry entry{Entry::Kind::kComment, line_, false, {}};
   for (std::size_t at = 0; at < comment.size();) {
     const std::size_t stop = std::min(comment.find_first_of(" \t\r", at), comment.size());
+    if (comment[at] == ';') break;
     if (stop > at) entry.tokens.push_back({comment.substr(at, stop - at), false});
     at = stop + 1;
   }
