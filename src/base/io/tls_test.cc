@@ -1,63 +1,14 @@
-// The certificates are made here: one for localhost signed by itself, and a second key that does not fit.
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
-#include <unistd.h>
 
-#include <cstdio>
-
+#include "../test/support/self_signed.h"
 #include "base/io/io.h"
 
 namespace sekisho::io {
 namespace {
 using core::Task;
 
-struct Files {
-  std::string folder, certificate, key, other_key;
-  Files() {
-    char name[] = "/tmp/sekisho-tls-XXXXXX";
-    folder = mkdtemp(name);
-    certificate = folder + "/cert.pem";
-    key = folder + "/key.pem";
-    other_key = folder + "/other.pem";
-    EVP_PKEY* pair = EVP_EC_gen("P-256");
-    EVP_PKEY* other = EVP_EC_gen("P-256");
-    write_key(key, pair);
-    write_key(other_key, other);
-    X509* x509 = X509_new();
-    X509_set_version(x509, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
-    X509_gmtime_adj(X509_getm_notBefore(x509), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
-    X509_set_pubkey(x509, pair);
-    X509_NAME* subject = X509_get_subject_name(x509);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("localhost"), -1, -1,
-                               0);
-    X509_set_issuer_name(x509, subject);
-    X509_EXTENSION* names = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost");
-    X509_add_ext(x509, names, -1);
-    X509_sign(x509, pair, EVP_sha256());
-    FILE* out = fopen(certificate.c_str(), "w");
-    PEM_write_X509(out, x509);
-    fclose(out);
-    X509_EXTENSION_free(names);
-    X509_free(x509);
-    EVP_PKEY_free(pair);
-    EVP_PKEY_free(other);
-  }
-  ~Files() {
-    for (const auto& file : {certificate, key, other_key}) unlink(file.c_str());
-    rmdir(folder.c_str());
-  }
-  static void write_key(const std::string& path, EVP_PKEY* key) {
-    FILE* out = fopen(path.c_str(), "w");
-    PEM_write_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
-    fclose(out);
-  }
-};
-const Files& files() {
-  static const Files made;
+const test::SelfSigned& files() {
+  static const test::SelfSigned made("localhost");
   return made;
 }
 std::shared_ptr<TlsContext> server_context() {
