@@ -1,0 +1,132 @@
+#include "gate/mx/mx.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "gate/session/test_client.h"
+
+namespace sekisho::mx {
+namespace {
+using core::Task;
+using session::TestClient;
+using session::TestPlace;
+
+std::vector<io::Endpoint> loopback() { return {*io::Endpoint::parse("127.0.0.1:0")}; }
+
+Task<int> send_mails(io::Endpoint to, int count) {
+  int taken = 0;
+  for (int i = 0; i < count; ++i) {
+    TestClient client = co_await TestClient::dial(to);
+    std::string text = co_await client.reply();
+    text = co_await client.say("EHLO c.example");
+    text = co_await client.say("MAIL FROM:<a@sender.example>");
+    text = co_await client.say("RCPT TO:<user@dest.example>");
+    text = co_await client.say("DATA");
+    co_await client.send("Subject: x\r\n\r\nx\r\n.\r\n");
+    text = co_await client.reply();
+    taken += text.starts_with("250 ");
+    text = co_await client.say("QUIT");
+  }
+  co_return taken;
+}
+
+Task<void> round_robin(TestPlace& place, io::Loop& second) {
+  std::vector<io::Loop*> loops = {&io::Loop::current(), &second};
+  auto gate = Gate::start(loopback(), loops, {}, place.shared());
+  EXPECT_TRUE(gate);
+  const int taken = co_await send_mails((*gate)->endpoints()[0], 20);
+  EXPECT_EQ(taken, 20);
+  EXPECT_EQ((*gate)->counts().accepted, 20u);
+  const bool done = co_await (*gate)->drain(io::now_ms() + 5'000);
+  EXPECT_TRUE(done);
+  const auto late = co_await io::Socket::connect((*gate)->endpoints()[0], io::now_ms() + 500);
+  EXPECT_FALSE(late.ok());
+  second.stop();
+}
+
+TEST(Mx, LoopsShareTheSessions) {
+  TestPlace place;
+  std::atomic<io::Loop*> second{nullptr};
+  std::thread thread([&] {
+    io::Loop loop;
+    second = &loop;
+    loop.run();
+  });
+  while (!second) std::this_thread::yield();
+  io::run(round_robin(place, *second));
+  thread.join();
+  EXPECT_EQ(place.book->mails.size(), 20u);
+  EXPECT_EQ(place.book->closed.size(), 20u);
+}
+
+Task<void> cap(TestPlace& place) {
+  std::vector<io::Loop*> loops = {&io::Loop::current()};
+  auto gate = Gate::start(loopback(), loops, {.sessions = 2}, place.shared());
+  const io::Endpoint at = (*gate)->endpoints()[0];
+  TestClient first = co_await TestClient::dial(at);
+  TestClient second = co_await TestClient::dial(at);
+  std::string text = co_await first.reply();
+  text = co_await second.reply();
+  EXPECT_TRUE(text.starts_with("220 ")) << text;
+  TestClient third = co_await TestClient::dial(at);
+  text = co_await third.reply();
+  EXPECT_EQ(text, "421 4.3.2 Too many sessions, come again later\r\n");
+  text = co_await third.reply();
+  EXPECT_EQ(text, "closed");
+  EXPECT_EQ((*gate)->counts().turned_away, 1u);
+  text = co_await first.say("QUIT");
+  text = co_await first.reply();
+  TestClient fourth = co_await TestClient::dial(at);
+  text = co_await fourth.reply();
+  EXPECT_TRUE(text.starts_with("220 ")) << text;
+  const bool done = co_await (*gate)->drain(io::now_ms() + 5'000);
+  EXPECT_TRUE(done);
+  text = co_await second.reply();
+  EXPECT_EQ(text, "421 4.3.2 Service shutting down\r\n");
+}
+
+TEST(Mx, SessionsHaveALimit) {
+  TestPlace place;
+  io::run(cap(place));
+}
+
+Task<void> taken(TestPlace& place) {
+  std::vector<io::Loop*> loops = {&io::Loop::current()};
+  auto gate = Gate::start(loopback(), loops, {}, place.shared());
+  const auto same = Gate::start((*gate)->endpoints(), loops, {}, place.shared());
+  EXPECT_FALSE(same);
+  EXPECT_NE(same.error().find((*gate)->endpoints()[0].text()), std::string::npos) << same.error();
+  const bool done = co_await (*gate)->drain(io::now_ms() + 1'000);
+  EXPECT_TRUE(done);
+}
+
+TEST(Mx, BusyPortIsNamed) {
+  TestPlace place;
+  io::run(taken(place));
+}
+
+Task<void> reloaded(TestPlace& place) {
+  std::vector<io::Loop*> loops = {&io::Loop::current()};
+  auto gate = Gate::start(loopback(), loops, {}, place.shared());
+  const io::Endpoint at = (*gate)->endpoints()[0];
+  TestClient before = co_await TestClient::dial(at);
+  std::string text = co_await before.reply();
+  place.settings.smtp.host_name = "new.sekisho.example";
+  (*gate)->reload(place.shared());
+  TestClient after = co_await TestClient::dial(at);
+  text = co_await after.reply();
+  EXPECT_TRUE(text.starts_with("220 new.")) << text;
+  text = co_await before.say("HELO c.example");
+  EXPECT_EQ(text, "250 mx.sekisho.example\r\n");
+  const bool done = co_await (*gate)->drain(io::now_ms() + 1'000);
+  EXPECT_TRUE(done);
+}
+
+TEST(Mx, ReloadMeetsNewSessionsOnly) {
+  TestPlace place;
+  io::run(reloaded(place));
+}
+
+}  // namespace
+}  // namespace sekisho::mx
