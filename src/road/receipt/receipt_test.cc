@@ -164,6 +164,13 @@ TEST_F(Receipts, AClockThatJumpsBackHarmsNothing) {
   EXPECT_TRUE(keys->open(code).ok());
 }
 
+// Made by another program from docs/receipt_format.md: key 00 01 .. 1f with id 7.
+TEST_F(Receipts, TheFormatIsTheDocumentedOne) {
+  std::ofstream(file_) << "sekisho receipt keys 1\nkey 7 " << kNow
+                       << " 0 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
+  EXPECT_EQ(ring()->seal(statement_, sender_), "a5tstvcphg5ehbje2m3do4zhcpubnbbvqnpt3fht");
+}
+
 TEST(ReasonId, IsStable) {
   EXPECT_EQ(reason_id("dmarc_fail"), reason_id("dmarc_fail"));
   EXPECT_NE(reason_id("dmarc_fail"), reason_id("spf_fail"));
