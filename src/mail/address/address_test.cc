@@ -166,8 +166,8 @@ TEST(Mailboxes, EveryAmbiguityIsNamed) {
 }
 
 TEST(Mailboxes, HostileInputCostsLinearTime) {
-  for (const std::string piece :
-       {"(", "\"", "<", "[", ",", "a@b,", ":;", "(a)", "<a>", "\\", "\"\"", "a.", "@", "<@"}) {
+  for (const std::string piece : {"(", "\"", "<", "[", ",", "a@b,", ":;", "(a)", "<a>", "\\", "\"\"", "a.", "@", "<@",
+                                  "\x1b$", "\x1b$\r\n ", "\x1b$B\x1b("}) {
     std::string value;
     while (value.size() < 300'000) value += piece;
     core::Budget budget;

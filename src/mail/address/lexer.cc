@@ -1,5 +1,7 @@
 #include "mail/address/lexer.h"
 
+#include <algorithm>
+
 #include "base/core/text.h"
 
 namespace sekisho::mail {
@@ -10,8 +12,8 @@ constexpr std::string_view kAtomEnd = "<>@,;:.()[]\"\\ \t\r\n";
 
 class Lexer {
  public:
-  Lexer(std::string_view value, core::Budget& budget, Oddities& oddities)
-      : value_(value), budget_(budget), oddities_(oddities) {}
+  Lexer(std::string_view value, std::string_view shape, core::Budget& budget, Oddities& oddities)
+      : value_(value), shape_(shape), budget_(budget), oddities_(oddities) {}
 
   std::vector<Token> run() {
     note_octets();
@@ -29,16 +31,26 @@ class Lexer {
   void note_octets() {
     if (!budget_.take_steps(value_.size())) {
       oddities_.set(Oddity::kTooComplex);
-      value_ = {};
+      value_ = shape_ = {};
     }
-    for (unsigned char c : value_) {
-      if (c == 0) oddities_.set(Oddity::kNul);
-      if ((c < 0x20 && c != '\t' && c != '\r' && c != '\n' && c != 0) || c == 0x7f) oddities_.set(Oddity::kControl);
+    for (std::size_t i = 0; i < value_.size(); ++i) {
+      const auto c = static_cast<unsigned char>(value_[i]);
+      if (c == 0) {
+        oddities_.set(Oddity::kNul);
+      } else if (is_escape(i)) {
+        oddities_.set(Oddity::kRawIso2022);
+      } else if ((c < 0x20 && c != '\t' && c != '\r' && c != '\n') || c == 0x7f) {
+        oddities_.set(Oddity::kControl);
+      }
     }
   }
 
+  bool is_escape(std::size_t i) const {
+    return value_[i] == '\x1b' && i + 2 < value_.size() && (value_[i + 1] == '$' || value_[i + 1] == '(');
+  }
+
   void step() {
-    const char c = value_[pos_];
+    const char c = shape_[pos_];
     if (core::is_wsp(c) || c == '\r' || c == '\n') {
       space_ = true;
       ++pos_;
@@ -55,12 +67,12 @@ class Lexer {
     } else if (kSpecials.find(c) != std::string_view::npos) {
       add(TokenKind::kSpecial, pos_ + 1);
     } else {
-      add(TokenKind::kAtom, std::min(value_.find_first_of(kAtomEnd, pos_), value_.size()));
+      add(TokenKind::kAtom, std::min(shape_.find_first_of(kAtomEnd, pos_), value_.size()));
     }
   }
 
   void add(TokenKind kind, std::size_t end) {
-    tokens_.push_back({value_.substr(pos_, end - pos_), kind, space_});
+    tokens_.push_back({value_.substr(pos_, end - pos_), shape_.substr(pos_, end - pos_), kind, space_});
     space_ = false;
     pos_ = end;
   }
@@ -81,9 +93,9 @@ class Lexer {
   std::size_t quote_end() const {
     if (quotes_off_) return std::string_view::npos;
     for (std::size_t i = pos_ + 1; i < value_.size(); ++i) {
-      if (value_[i] == '\\') {
+      if (shape_[i] == '\\') {
         ++i;
-      } else if (value_[i] == '"') {
+      } else if (shape_[i] == '"') {
         return i + 1;
       }
     }
@@ -95,11 +107,11 @@ class Lexer {
     if (comments_off_) return std::string_view::npos;
     std::uint32_t depth = 0;
     for (std::size_t i = pos_; i < value_.size(); ++i) {
-      if (value_[i] == '\\') {
+      if (shape_[i] == '\\') {
         ++i;
-      } else if (value_[i] == '(') {
+      } else if (shape_[i] == '(') {
         if (++depth > budget_.depth) return std::string_view::npos;
-      } else if (value_[i] == ')' && --depth == 0) {
+      } else if (shape_[i] == ')' && --depth == 0) {
         return i + 1;
       }
     }
@@ -108,11 +120,11 @@ class Lexer {
 
   std::size_t literal_end() const {
     if (literals_off_) return std::string_view::npos;
-    const auto end = value_.find(']', pos_);
+    const auto end = shape_.find(']', pos_);
     return end == std::string_view::npos ? end : end + 1;
   }
 
-  std::string_view value_;
+  std::string_view value_, shape_;
   core::Budget& budget_;
   Oddities& oddities_;
   std::vector<Token> tokens_;
@@ -122,19 +134,32 @@ class Lexer {
 
 }  // namespace
 
-std::vector<Token> tokenize(std::string_view value, core::Budget& budget, Oddities& oddities) {
-  return Lexer(value, budget, oddities).run();
+std::string masked(std::string_view value) {
+  std::string out(value);
+  std::size_t line_end = 0, back = 0;  // found once for all escapes before them
+  for (auto start = value.find("\x1b$"); start != std::string_view::npos;) {
+    if (line_end <= start) line_end = std::min(value.find('\r', start), value.size());
+    if (back <= start) back = value.find("\x1b(", start);
+    if (back == std::string_view::npos) break;
+    const auto end = std::min(back + 3, line_end);  // RFC 1468: each line begins and ends in ASCII
+    std::fill(out.begin() + static_cast<std::ptrdiff_t>(start), out.begin() + static_cast<std::ptrdiff_t>(end), 'x');
+    start = value.find("\x1b$", end);
+  }
+  return out;
+}
+
+std::vector<Token> tokenize(std::string_view value, std::string_view shape, core::Budget& budget, Oddities& oddities) {
+  return Lexer(value, shape, budget, oddities).run();
 }
 
 std::string meaning(const Token& token) {
-  std::string_view text = token.text;
-  if (token.kind == TokenKind::kQuoted || token.kind == TokenKind::kComment) text = text.substr(1, text.size() - 2);
-  const bool pairs = token.kind == TokenKind::kQuoted || token.kind == TokenKind::kComment;
+  const bool outer = token.kind == TokenKind::kQuoted || token.kind == TokenKind::kComment;
+  const std::size_t start = outer ? 1 : 0, end = token.text.size() - start;
   std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (pairs && text[i] == '\\' && i + 1 < text.size()) ++i;
-    if (text[i] != '\r' && text[i] != '\n') out.push_back(text[i]);
+  out.reserve(token.text.size());
+  for (std::size_t i = start; i < end; ++i) {
+    if (outer && token.shape[i] == '\\' && i + 1 < end) ++i;
+    if (token.text[i] != '\r' && token.text[i] != '\n') out.push_back(token.text[i]);
   }
   return out;
 }

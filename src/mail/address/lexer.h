@@ -17,14 +17,20 @@ enum class TokenKind : unsigned char {
 };
 
 struct Token {
-  std::string_view text;
+  std::string_view text;   // as written
+  std::string_view shape;  // the same octets, those of ISO-2022-JP text masked
   TokenKind kind = TokenKind::kAtom;
   bool space_before = false;  // white space stands before it
 
   bool is(char special) const { return kind == TokenKind::kSpecial && text.front() == special; }
 };
 
-std::vector<Token> tokenize(std::string_view value, core::Budget& budget, Oddities& oddities);
+// value with the octets of unencoded ISO-2022-JP text (RFC 1468) replaced by letters: a kanji holds '"', '<' or '@' as
+// octets.
+std::string masked(std::string_view value);
+
+// shape is value, or masked(value); tokens view into both.
+std::vector<Token> tokenize(std::string_view value, std::string_view shape, core::Budget& budget, Oddities& oddities);
 
 // The text a quoted string, comment or other token stands for: outer marks off, quoted-pairs resolved, folds removed.
 std::string meaning(const Token& token);

@@ -14,6 +14,7 @@ namespace {
 constexpr std::array<std::string_view, static_cast<std::size_t>(Oddity::kCount)> kWords = {"too_complex",
                                                                                            "nul",
                                                                                            "control",
+                                                                                           "raw_iso_2022_jp",
                                                                                            "unclosed_quote",
                                                                                            "unclosed_comment",
                                                                                            "unclosed_angle",
@@ -75,8 +76,10 @@ std::string comments(Tokens tokens) {
 
 class Parser {
  public:
-  Parser(std::string_view value, core::Budget& budget) : budget_(budget) {
-    tokens_ = tokenize(value, budget, list_.oddities);
+  Parser(std::string_view value, core::Budget& budget, Escapes escapes) : budget_(budget) {
+    const bool mask = escapes == Escapes::kJapanese && value.find("\x1b$") != std::string_view::npos;
+    if (mask) mask_ = masked(value);
+    tokens_ = tokenize(value, mask ? std::string_view(mask_) : value, budget, list_.oddities);
     if (has_8bit(value) && !is_utf8(value)) note(Oddity::kRaw8bit);
   }
 
@@ -242,7 +245,7 @@ class Parser {
       }
       if (token.is('@')) ++ats;
       if (before && token.space_before) note(Oddity::kSpaceInAddress), box.addr_spec.push_back(' ');
-      if (ats == 0 && token.kind == TokenKind::kQuoted) check_quoted_local(token.text);
+      if (ats == 0 && token.kind == TokenKind::kQuoted) check_quoted_local(token.shape);
       append(token, box.addr_spec);
       before = &token;
     }
@@ -316,6 +319,7 @@ class Parser {
   }
 
   core::Budget& budget_;
+  std::string mask_;
   std::vector<Token> tokens_;
   MailboxList list_;
   std::size_t members_ = 0;
@@ -336,6 +340,8 @@ std::string Oddities::words() const {
   return out;
 }
 
-MailboxList parse_mailboxes(std::string_view value, core::Budget& budget) { return Parser(value, budget).run(); }
+MailboxList parse_mailboxes(std::string_view value, core::Budget& budget, Escapes escapes) {
+  return Parser(value, budget, escapes).run();
+}
 
 }  // namespace sekisho::mail

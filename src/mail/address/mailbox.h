@@ -16,7 +16,8 @@ namespace sekisho::mail {
 enum class Oddity : std::uint8_t {
   kTooComplex,        // the budget is empty: the rest of the list was not looked at
   kNul,               // NUL
-  kControl,           // another control character; ESC of unencoded ISO-2022-JP is one
+  kControl,           // another control character
+  kRawIso2022,        // unencoded ISO-2022-JP: its kanji hold octets like '"' and '<', see Escapes
   kUnclosedQuote,     // '"' without its partner; it is then taken as text
   kUnclosedComment,   // '(' without its partner; it is then taken as text
   kUnclosedAngle,     // '<' without '>'
@@ -77,7 +78,11 @@ struct MailboxList {
   Oddities oddities;
 };
 
+// What the escapes of unencoded ISO-2022-JP are to the reader: Japanese readers skip over kanji, others see loose
+// octets.
+enum class Escapes : std::uint8_t { kJapanese, kOctets };
+
 // value: a field's value with its folds. O(n); the budget pays one step per octet, one part per mailbox.
-MailboxList parse_mailboxes(std::string_view value, core::Budget& budget);
+MailboxList parse_mailboxes(std::string_view value, core::Budget& budget, Escapes escapes = Escapes::kJapanese);
 
 }  // namespace sekisho::mail

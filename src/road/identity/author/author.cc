@@ -19,7 +19,7 @@ constexpr std::array kAlwaysAmbiguous = {
     Oddity::kCommentInAddress, Oddity::kSpaceInAddress};
 
 // These say nothing about who the author is.
-constexpr std::array kHarmless = {Oddity::kNonAscii, Oddity::kRaw8bit, Oddity::kControl};
+constexpr std::array kHarmless = {Oddity::kNonAscii, Oddity::kRaw8bit, Oddity::kControl, Oddity::kRawIso2022};
 
 bool any_of(const mail::Oddities& oddities, const auto& list) {
   return std::any_of(list.begin(), list.end(), [&](Oddity oddity) { return oddities.has(oddity); });
@@ -69,6 +69,7 @@ class Judge {
     if (hides_address(list, budget_)) ambiguous("address_in_encoded_word");
     check_names(list, budget_, author_.findings);
     if (list.oddities.has(Oddity::kControl)) once_control();
+    if (list.oddities.has(Oddity::kRawIso2022) && !same_without_escapes(value, list)) ambiguous("raw_iso_2022_jp");
     if (list.mailboxes.empty()) no_author_ = "empty";
     if (oddities.none()) return;
     const bool another = another_domain_shown(value);
@@ -99,6 +100,13 @@ class Judge {
     return std::any_of(list.mailboxes.begin(), list.mailboxes.end(), [](const mail::Mailbox& box) {
       return box.addr_spec.find("=?") != std::string::npos && box.addr_spec.find("?=") != std::string::npos;
     });
+  }
+
+  // Two readers, one that knows ISO-2022-JP and one that does not: they must find the same addresses.
+  bool same_without_escapes(std::string_view value, const mail::MailboxList& list) {
+    const mail::MailboxList other = mail::parse_mailboxes(value, budget_, mail::Escapes::kOctets);
+    return std::equal(list.mailboxes.begin(), list.mailboxes.end(), other.mailboxes.begin(), other.mailboxes.end(),
+                      [](const auto& a, const auto& b) { return a.address == b.address; });
   }
 
   void once_control() {

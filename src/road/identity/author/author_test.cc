@@ -46,6 +46,18 @@ TEST(Author, TidyMailHasNoFindings) {
   }
 }
 
+TEST(Author, UnencodedJapanese) {
+  const auto kanji = [](std::string_view octets) { return "\x1b$B" + std::string(octets) + "\x1b(B"; };
+  for (const std::string& name : {kanji("4X=j"), "\"" + kanji("4X=j") + "\"", "\"" + kanji("DMK\\") + "\""}) {
+    EXPECT_THAT(from(name + " <x@a.example>").codes, IsEmpty()) << name;
+    EXPECT_EQ(from(name + " <x@a.example>").domain, "a.example");
+  }
+  const Seen seen = from("\"" + kanji("!\"<y@b.example>!") + "\" <x@a.example>");
+  EXPECT_THAT(seen.codes, Contains("from_ambiguous"));
+  EXPECT_EQ(seen.domain, "none");
+  EXPECT_THAT(from("\"\xaa\xad\x81\" <x@a.example>").codes, testing::ElementsAre("display_name_undecodable"));
+}
+
 TEST(Author, UntidyButOneAuthor) {
   for (const char* value : {"Doe, John <x@a.example>", "Name x@a.example", "<x@a.example> tail",
                             "x@a.example <x@a.example>", "\"Name <x@a.example>", "x@a.example,", "<x@a.example>;"}) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/core/text.h"
+#include "mail/address/utf8.h"
 #include "mail/charset/charset.h"
 #include "road/identity/author/header.h"
 
@@ -60,7 +61,9 @@ class Names {
     if (name.empty()) return;
     if (name.size() > kLongestName) once("display_name_long", std::to_string(name.size()));
     const auto decoded = mail::decode_words(name.substr(0, kLongestName), budget_);
-    const auto facts = mail::text_facts(decoded.text);
+    const bool guessed = decoded.raw_8bit && !mail::is_utf8(name);  // its characters are not known
+    if (guessed) once("display_name_undecodable", "raw_8bit");
+    const auto facts = guessed ? mail::TextFacts{} : mail::text_facts(decoded.text);
     if (facts.control) once("display_name_control", "control");
     if (facts.bidi) once("display_name_control", "bidi");
     if (facts.invisible) once("display_name_control", "invisible");
