@@ -8,7 +8,8 @@ using namespace sekisho::spf;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* octets, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(octets), size);
-  const auto selection = select({text, "v=spf1x"});
+  const std::vector<std::string> texts{text, "v=spf1x"};
+  const auto selection = select(texts);
   if (selection.count > 1) std::abort();
   const std::string_view record = selection.count ? selection.terms : std::string_view(text);
   const auto whole = scan(record);
