@@ -163,7 +163,7 @@ bool skip_damage(SegmentReader& reader, Frame& frame, std::uint64_t last_seq, co
 }  // namespace
 
 Catalog::Walk Catalog::walk(const SegmentName& name, std::uint64_t limit, Problems& problems,
-                            const std::function<bool(const Frame&)>& visit) const {
+                            const std::function<bool(const Frame&)>& visit, std::uint64_t from) const {
   Walk walk;
   const std::string file = path(name);
   auto source = FileSource::open(file);
@@ -177,6 +177,7 @@ Catalog::Walk Catalog::walk(const SegmentName& name, std::uint64_t limit, Proble
     problems.push_back({ProblemKind::kDamaged, file, walk.size,
                         "the file ends here, but its records reached to offset " + std::to_string(limit)});
   SegmentReader reader(**source, identity_.salt, std::min(limit, walk.size));
+  reader.seek(std::max<std::uint64_t>(from, kSegmentHead));
   walk.started = reader.magic_ok();
   if (!walk.started && walk.size >= kSegmentHead && reader.os_error() == 0)
     problems.push_back({ProblemKind::kDamaged, file, 0, "the file does not begin like a segment"});

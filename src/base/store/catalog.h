@@ -69,8 +69,9 @@ class Catalog {
     bool started = false;       // the file has its magic
   };
   // Reads one segment up to its limit; damage is told in problems and skipped. visit gives false to stop early.
+  // from: the offset of a frame.
   Walk walk(const SegmentName& name, std::uint64_t limit, Problems& problems,
-            const std::function<bool(const Frame&)>& visit) const;
+            const std::function<bool(const Frame&)>& visit, std::uint64_t from = kSegmentHead) const;
 
  private:
   std::string folder_;

@@ -120,7 +120,7 @@ core::Result<Stored, StoreError> Ledger::read(const Position& at) const {
     if (source.error() != ENOENT) return core::error(os_failure(source.error(), path, at.offset, "reading a record"));
     return core::error(StoreError{StoreErrorKind::kNotFound, path, at.offset, 0, "its day is gone"});
   }
-  SegmentReader reader(**source, impl_->catalog.identity().salt, (*source)->size());
+  SegmentReader reader(**source, impl_->catalog.identity().salt, (*source)->size(), 8192);
   Frame frame;
   reader.seek(std::max<std::uint64_t>(at.offset, kSegmentHead));
   const Step step = reader.next(frame);
@@ -131,8 +131,8 @@ core::Result<Stored, StoreError> Ledger::read(const Position& at) const {
   return Stored{at, frame.time_us, frame.type, std::string(frame.fields)};
 }
 
-ScanReport Ledger::scan(std::uint64_t from_seq, std::int32_t from_day, const Visitor& visit) const {
-  return scan_catalog(impl_->catalog, impl_->scope(), from_seq, from_day, visit);
+ScanReport Ledger::scan(const Position& after, const Visitor& visit) const {
+  return scan_catalog(impl_->catalog, impl_->scope(), after, visit);
 }
 
 VerifyReport Ledger::verify() const { return verify_catalog(impl_->catalog, impl_->scope()); }
@@ -150,7 +150,7 @@ core::Result<ScanReport, StoreError> Ledger::scan_folder(const std::string& fold
   if (!identity) return core::error(identity.error());
   auto lock = FolderLock::take(folder);
   if (!lock) return core::error(lock.error());
-  return scan_catalog(Catalog(folder, *identity), {}, 0, INT32_MIN, visit);
+  return scan_catalog(Catalog(folder, *identity), {}, {}, visit);
 }
 
 core::Result<std::vector<std::string>, StoreError> Ledger::retain(std::int32_t first_kept_day) {
@@ -206,7 +206,7 @@ std::uint64_t Ledger::last_seq() const { return impl_->writer->committed().last_
 
 std::uint64_t Ledger::first_seq() const {
   std::uint64_t first = 0;
-  (void)scan(0, INT32_MIN, [&](const Stored& record) { return first = record.at.seq, false; });
+  (void)scan({}, [&](const Stored& record) { return first = record.at.seq, false; });
   return first;
 }
 

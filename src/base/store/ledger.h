@@ -7,7 +7,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -34,7 +33,7 @@ struct Position {
 struct Record {
   std::uint16_t type = 0;
   std::int64_t time_us = 0;  // wall; 0 = now
-  std::string fields;        // see fields.h; at most 250,000 octets
+  std::string fields;        // see fields.h; at most 1,000,000 octets
 };
 struct Stored {
   Position at;
@@ -86,7 +85,7 @@ struct LedgerSettings {
   std::uint64_t min_free_bytes = 256ull << 20;  // below it short_of_disk() is true
   std::size_t max_queue_bytes = 64ull << 20;    // beyond it append fails and lazy records are counted as lost
   // Called on the writer's thread with each durable batch before its appenders are resumed. Must not call the ledger.
-  std::function<void(std::span<const Stored>)> on_commit;
+  std::function<void(std::vector<Stored>)> on_commit;
   FileOps* files = &FileOps::system();
   core::Clock* clock = nullptr;  // nullptr: the system's
   core::Random* random = nullptr;
@@ -114,8 +113,8 @@ class Ledger {
   void flush();  // blocks until what was appended before is durable or has failed
 
   core::Result<Stored, StoreError> read(const Position& at) const;  // checks the record's chain; kDamaged, kNotFound
-  // All durable records with seq >= from_seq in order; of days before from_day nothing is opened.
-  ScanReport scan(std::uint64_t from_seq, std::int32_t from_day, const Visitor& visit) const;
+  // All durable records behind `after` in order ({}: all there are). Octets before it are not read.
+  ScanReport scan(const Position& after, const Visitor& visit) const;
   VerifyReport verify() const;
   // The same for a ledger nobody has open (takes the lock, changes nothing).
   static core::Result<VerifyReport, StoreError> verify_folder(const std::string& folder);

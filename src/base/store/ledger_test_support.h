@@ -34,7 +34,7 @@ inline std::unique_ptr<Ledger> open(LedgerSettings settings) {
 
 inline std::vector<Stored> all(const Ledger& ledger) {
   std::vector<Stored> out;
-  (void)ledger.scan(0, INT32_MIN, [&](const Stored& record) { return out.push_back(record), true; });
+  (void)ledger.scan({}, [&](const Stored& record) { return out.push_back(record), true; });
   return out;
 }
 

@@ -14,8 +14,6 @@
 namespace sekisho::store {
 
 namespace {
-constexpr std::size_t kWindow = 256 * 1024;
-
 const EVP_MD* sha256() {
   static EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   return md;
@@ -79,13 +77,13 @@ core::Result<std::size_t, int> FileSource::read(std::uint64_t offset, char* into
   return done;
 }
 
-SegmentReader::SegmentReader(Source& source, const Salt& salt, std::uint64_t limit)
-    : source_(source), hasher_(salt), limit_(limit) {}
+SegmentReader::SegmentReader(Source& source, const Salt& salt, std::uint64_t limit, std::size_t window)
+    : source_(source), hasher_(salt), limit_(limit), window_size_(window) {}
 
 // The octets [offset, offset + size), or fewer when the file ends or cannot be read there.
 std::string_view SegmentReader::view(std::uint64_t offset, std::size_t size) {
   if (offset < window_at_ || offset + size > window_at_ + window_.size()) {
-    const std::size_t want = std::max(size, kWindow);
+    const std::size_t want = std::max(size, window_size_);
     window_.resize(want);
     const auto got = source_.read(offset, window_.data(), want);
     if (!got) os_error_ = got.error();

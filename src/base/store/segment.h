@@ -19,7 +19,7 @@ namespace sekisho::store {
 
 constexpr std::string_view kSegmentMagic = "SEKILG01";
 constexpr std::size_t kChainSize = 32, kFrameHead = 6, kRecordHead = 16, kSegmentHead = 8 + kChainSize;
-constexpr std::size_t kMaxRecordSize = 256 * 1024;
+constexpr std::size_t kMaxRecordSize = 1 << 20;
 using Chain = std::array<char, kChainSize>;
 using Salt = std::array<char, 16>;
 
@@ -89,7 +89,7 @@ enum class Step : std::uint8_t {
 class SegmentReader {
  public:
   // Reads [0, limit). The source must outlive the reader.
-  SegmentReader(Source& source, const Salt& salt, std::uint64_t limit);
+  SegmentReader(Source& source, const Salt& salt, std::uint64_t limit, std::size_t window = 256 * 1024);
   bool magic_ok();
   // The next frame at offset(). After kTorn or kDamage the offset stands still.
   Step next(Frame& frame);
@@ -106,6 +106,7 @@ class SegmentReader {
   Source& source_;
   ChainHasher hasher_;
   std::uint64_t limit_, offset_ = kSegmentHead, window_at_ = 0;
+  std::size_t window_size_;
   std::string window_;
   int os_error_ = 0;
 };

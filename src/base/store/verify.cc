@@ -161,22 +161,23 @@ class Verifier {
 
 VerifyReport verify_catalog(const Catalog& catalog, const VerifyScope& scope) { return Verifier(catalog, scope).run(); }
 
-ScanReport scan_catalog(const Catalog& catalog, const VerifyScope& scope, std::uint64_t from_seq, std::int32_t from_day,
-                        const Visitor& visit) {
+ScanReport scan_catalog(const Catalog& catalog, const VerifyScope& scope, const Position& after, const Visitor& visit) {
+  const SegmentName start{after.day, after.part};
   ScanReport report;
   const Listing listing = list_segments(catalog, scope);
   bool go_on = true;
   for (const auto& name : listing.segments) {
     const std::uint64_t limit = listing.limits.at(name);
-    if (name.day < from_day || limit == 0) continue;
+    if (name < start || limit == 0) continue;
     if (!go_on) break;
-    const auto walk = catalog.walk(name, limit, report.problems, [&](const Frame& frame) {
-      if (frame.seq < from_seq) return true;
+    const auto take = [&](const Frame& frame) {
+      if (frame.seq <= after.seq) return true;
       ++report.records;
       go_on =
           visit({{frame.seq, name.day, name.part, frame.offset}, frame.time_us, frame.type, std::string(frame.fields)});
       return go_on;
-    });
+    };
+    const auto walk = catalog.walk(name, limit, report.problems, take, name == start ? after.offset : kSegmentHead);
     tell_tail(catalog, name, walk, name == listing.segments.back() && !scope.live, report.problems);
   }
   return report;

@@ -13,8 +13,7 @@ struct VerifyScope {
 };
 VerifyReport verify_catalog(const Catalog& catalog, const VerifyScope& scope);
 
-// Walks the segments of days >= from_day in order and tells what could not be read.
-ScanReport scan_catalog(const Catalog& catalog, const VerifyScope& scope, std::uint64_t from_seq, std::int32_t from_day,
-                        const Visitor& visit);
+// Visits the records behind `after` in order and tells what could not be read.
+ScanReport scan_catalog(const Catalog& catalog, const VerifyScope& scope, const Position& after, const Visitor& visit);
 
 }  // namespace sekisho::store

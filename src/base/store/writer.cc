@@ -9,7 +9,7 @@ namespace sekisho::store {
 
 namespace {
 constexpr std::size_t kLingerFrom = 8, kLingerEnough = 256;
-constexpr std::size_t kMaxFields = 250'000;
+constexpr std::size_t kMaxFields = 1'000'000;
 constexpr auto kBackOff = std::chrono::seconds(1);
 }  // namespace
 
@@ -190,7 +190,7 @@ void Writer::publish(std::vector<Pending>& batch, std::vector<Stored>& stored) {
     ++counts_.commits;
     counts_.records += stored.size();
   }
-  if (settings_.on_commit) settings_.on_commit(stored);
+  if (settings_.on_commit) settings_.on_commit(std::move(stored));
   resume(batch);
 }
 

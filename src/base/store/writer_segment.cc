@@ -163,7 +163,7 @@ void Writer::close_segment() {
       committed_ = {segment_, durable_.offset, durable_.seq};
       counts_.records += 1;
     }
-    if (settings_.on_commit) settings_.on_commit(stored);
+    if (settings_.on_commit) settings_.on_commit(std::move(stored));
   }
   files_.close(std::exchange(fd_, -1));
 }
