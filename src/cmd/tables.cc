@@ -16,6 +16,7 @@ std::vector<config::Option> rows() {
 #include "gate/mx/options.def"
 #include "road/connection/options.def"
 #include "road/inbound/options.def"
+#include "road/verdict/options.def"
 #include "transfer/options.def"
 #undef OPTION
   };

@@ -8,11 +8,17 @@ namespace sekisho::envelope {
 
 void LocalDomains::add(LocalDomain domain) {
   std::string key = domain.name.text();
+  if (domains_.empty()) first_ = key;
   domains_.insert_or_assign(std::move(key), std::move(domain));
 }
 
 const LocalDomain* LocalDomains::find(const mail::Domain& domain) const {
   const auto it = domains_.find(domain.text());
+  return it == domains_.end() ? nullptr : &it->second;
+}
+
+const LocalDomain* LocalDomains::first() const {
+  const auto it = domains_.find(first_);
   return it == domains_.end() ? nullptr : &it->second;
 }
 

@@ -22,6 +22,7 @@ struct LocalDomain {
   mail::Domain name;
   std::string next_hop;  // name of the hop its mail goes to
   Check check = Check::kProbe;
+  bool observed = false;  // its mail is judged and recorded, never refused by a verdict
   std::string delimiter;
   std::unordered_set<std::string> recipients;  // local parts, lower case (kTable)
 };
@@ -30,12 +31,14 @@ class LocalDomains {
  public:
   void add(LocalDomain domain);
   const LocalDomain* find(const mail::Domain& domain) const;  // exact: a subdomain is a domain of its own
+  const LocalDomain* first() const;                           // the first one added; null when there is none
   bool empty() const { return domains_.empty(); }
   // Reads a table of local parts, one a line; the error names the line.
   static core::Result<std::unordered_set<std::string>, std::string> read_recipients(const std::string& file);
 
  private:
   std::unordered_map<std::string, LocalDomain> domains_;
+  std::string first_;
 };
 
 enum class Recipient : std::uint8_t {

@@ -1,0 +1,227 @@
+// sekisho serve -c FILE
+#include <sys/stat.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <future>
+#include <thread>
+
+#include "base/control/control.h"
+#include "base/core/text.h"
+#include "base/dns/zone.h"
+#include "cmd/commands.h"
+#include "cmd/control_desk.h"
+#include "cmd/meter.h"
+#include "cmd/settings.h"
+
+namespace sekisho::cmd {
+
+namespace {
+
+// All that lives as long as the server, in the order it is built; taken down in reverse.
+struct Serving {
+  Settings settings;
+  core::SystemClock clock;
+  core::SystemRandom random;
+  std::unique_ptr<io::Pool> pool;
+  std::unique_ptr<trail::Trail> trail;
+  std::unique_ptr<override_::Overrides> overrides;
+  std::unique_ptr<partial::Memory> partial;
+  std::unique_ptr<receipt::KeyRing> receipts;
+  std::unique_ptr<dns::Resolver> resolver;
+  std::unique_ptr<connection::Limits> limits;
+  verdict::TempErrorMemory temporary;
+  std::unique_ptr<RoadMeter> meter;
+  std::unique_ptr<smtp::OctetPool> octets;
+  std::vector<std::unique_ptr<io::Loop>> loops;
+  std::mutex worlds_mutex;
+  std::map<io::Loop*, std::unique_ptr<inbound::World>> worlds;  // a loop's next hops belong to it
+  std::unique_ptr<mx::Gate> gate;
+  std::string failure;
+
+  inbound::World& world() {
+    io::Loop* loop = &io::Loop::current();
+    const std::lock_guard lock(worlds_mutex);
+    auto& world = worlds[loop];
+    if (!world) {
+      world.reset(new inbound::World{[this] { return std::shared_ptr<const inbound::Config>(settings.road); }, *resolver, clock, random, *trail, *limits,
+                                     *overrides, temporary, *receipts, *partial, *pool, *meter, {}});
+      for (transfer::Options o : settings.hops) {
+        o.sessions_count = std::max<std::size_t>(1, o.sessions_count / loops.size());
+        const std::string name = o.name;
+        world->hops.emplace(name, std::make_unique<transfer::NextHop>(std::move(o), clock, random, *pool));
+      }
+    }
+    return *world;
+  }
+};
+
+void say(const std::string& text) {
+  std::fprintf(stderr, "sekisho: %s\n", text.c_str());
+  std::fflush(stderr);
+}
+
+std::string make_folder(const std::string& path) {
+  std::error_code fault;
+  const bool made = std::filesystem::create_directories(path, fault);
+  if (fault) return path + ": " + fault.message();
+  if (made) ::chmod(path.c_str(), 0700);
+  return {};
+}
+
+// Opens files and keys; "" or what went wrong.
+std::string open_state(Serving& s) {
+  const std::string folder_fault = make_folder(s.settings.state_dir);
+  if (!folder_fault.empty()) return folder_fault;
+  s.pool = std::make_unique<io::Pool>(4);
+  s.settings.trail.pool = s.pool.get();
+  auto trail = trail::Trail::open(s.settings.trail);
+  if (!trail) return trail.error().text();
+  s.trail = std::move(*trail);
+  for (const auto& report : s.trail->reports()) say("store: " + report);
+  auto overrides = override_::Overrides::open(s.settings.state_dir + "/overrides");
+  if (!overrides) return overrides.error();
+  s.overrides = std::move(*overrides);
+  auto partial = partial::Memory::open(s.settings.state_dir + "/partial", s.clock.now_s());
+  if (!partial) return partial.error();
+  s.partial = std::move(*partial);
+  receipt::Settings receipts;
+  receipts.keep_s = s.settings.receipt_days * 86400;
+  const std::string key_file = s.settings.state_dir + "/receipt.keys";
+  auto ring = receipt::KeyRing::open(key_file, receipts, s.random, s.clock.now_s());
+  if (!ring) return key_file + ": " + (ring.error() == receipt::KeyError::kMalformed ? "is no key file of ours; move it away to begin a new one" : "cannot be read or written");
+  s.receipts = std::move(*ring);
+  for (const auto& hop : s.settings.hops) {
+    const std::string fault = hop.folder.empty() ? "" : make_folder(hop.folder);
+    if (!fault.empty()) return fault;
+  }
+  return {};
+}
+
+std::string open_dns(Serving& s) {
+  std::unique_ptr<dns::Resolver> stub = dns::make_stub(s.settings.dns, s.clock, s.random);
+  if (s.settings.zone_file.empty()) {
+    s.resolver = std::move(stub);
+    return {};
+  }
+  auto zone = dns::Zone::read(s.settings.zone_file);
+  if (!zone) return s.settings.zone_file + ": " + zone.error().text();
+  s.resolver = dns::make_overlay(*zone, std::move(stub));
+  return {};
+}
+
+core::Task<void> survey_hops(Serving& s) {
+  auto& world = s.world();
+  for (auto& [name, hop] : world.hops) {
+    if (hop->options().kind == transfer::Kind::kMaildir) continue;
+    const auto* domain = s.settings.road->domains.first();
+    const auto survey = co_await hop->survey(domain->name.text());
+    const std::string at = "next hop " + name + " (" + hop->options().address.text() + ") ";
+    if (!survey.reachable) say(at + "is not reachable now: " + (survey.failure.lines.empty() ? "" : survey.failure.lines.front()));
+    if (survey.accepts_foreign_rcpt) say(at + "would relay to foreign domains for us; only local_domain stands in the way");
+    if (survey.accepts_random_rcpt && domain->check == envelope::Check::kProbe)
+      say(at + "accepts every recipient: a probe says nothing; use check = \"table\"");
+  }
+}
+
+core::Task<void> upkeep(Serving& s) {
+  for (;;) {
+    const auto rotated = s.receipts->rotate(s.clock.now_s());
+    if (!rotated) say("receipt keys cannot be rotated: is the state folder writable?");
+    std::function<void()> retain = [&s] {
+      const auto today = static_cast<std::int32_t>(s.clock.now_s() / 86400);
+      const auto gone = s.trail->retain(today - static_cast<std::int32_t>(s.settings.retention_days));
+      if (!gone) say("retention: " + gone.error().text());
+    };
+    co_await s.pool->run(std::move(retain));
+    auto slept = co_await io::sleep_until(io::now_ms() + 3'600'000);
+    if (!slept) co_return;
+  }
+}
+
+void stop_loops(Serving& s) {
+  for (auto& loop : s.loops) loop->stop();
+}
+
+// Runs on the first loop from the first port to the last session.
+core::Task<void> stand(Serving& s) {
+  auto shared = std::make_shared<const session::Shared>(session::Shared{s.settings.session, [&s](const session::SessionFacts&) { return inbound::make_road(s.world()); },
+                                                                        s.clock, s.random, *s.octets});
+  std::vector<io::Loop*> loops;
+  for (auto& loop : s.loops) loops.push_back(loop.get());
+  auto gate = mx::Gate::start(s.settings.mx, std::move(loops), s.settings.gate, shared);
+  if (!gate) {
+    s.failure = gate.error();
+    stop_loops(s);
+    co_return;
+  }
+  s.gate = std::move(*gate);
+  ControlDesk desk{*s.trail, *s.overrides, *s.receipts, s.clock, *s.pool};
+  control::Handler handler = [&desk](std::string request) { return desk.answer(std::move(request)); };
+  auto control = control::Server::start(s.settings.control_socket, handler);
+  if (!control) {
+    s.failure = "control socket " + s.settings.control_socket + ": " + std::string(io::word(control.error()));
+    stop_loops(s);
+    co_return;
+  }
+  MetricsPage page(s.settings.metrics, *s.meter, *s.gate, *s.trail, *s.octets);
+  if (!page.failure().empty()) {
+    s.failure = page.failure();
+    stop_loops(s);
+    co_return;
+  }
+  std::string where;
+  for (const auto& endpoint : s.gate->endpoints()) where += " " + endpoint.text();
+  say("ready, mx" + where + (s.settings.metrics ? ", metrics " + s.settings.metrics->text() : "") + ", mode " + s.settings.values.text("server.mode"));
+  s.trail->record_lazy(trail::Started{SEKISHO_VERSION, s.settings.road->id});
+  s.trail->record_lazy(trail::ConfigLoaded{s.settings.road->id, "serve"});
+  io::spawn(upkeep(s));
+  io::spawn(survey_hops(s));
+  const int signals[] = {SIGTERM, SIGINT};
+  auto signal = co_await io::wait_signal(signals);
+  say("stopping: sessions end their transactions, 30 s at most");
+  const bool clean = co_await s.gate->drain(io::now_ms() + 30'000);
+  if (!clean) say("some sessions did not end in time");
+  control->stop();
+  page.stop();
+  s.trail->record_lazy(trail::Stopped{signal ? "signal" : "loop"});
+  stop_loops(s);
+}
+
+}  // namespace
+
+int serve(const Arguments& arguments) {
+  std::string file;
+  Cli cli("serve", "Stands at the checkpoint until SIGTERM or SIGINT; then sessions end their transactions.",
+          "  sekisho serve -c /etc/sekisho/sekisho.toml");
+  cli.text("-c,--config", file, "the config file", true);
+  if (const auto status = cli.parse(arguments)) return *status;
+  auto settings = load_settings(file);
+  if (!settings) {
+    for (const auto& p : settings.error()) std::fprintf(stderr, "%s\n", p.text().c_str());
+    return 2;
+  }
+  Serving s;
+  s.settings = std::move(*settings);
+  std::string fault = open_state(s);
+  if (fault.empty()) fault = open_dns(s);
+  if (!fault.empty()) return say(fault), 2;
+  s.limits = std::make_unique<connection::Limits>(s.settings.limits);
+  s.octets = std::make_unique<smtp::OctetPool>(s.settings.memory_bytes);
+  s.meter = std::make_unique<RoadMeter>();
+  for (std::size_t i = 0; i < s.settings.threads; ++i) s.loops.push_back(std::make_unique<io::Loop>());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 1; i < s.loops.size(); ++i) threads.emplace_back([&s, i] { s.loops[i]->run(); });
+  s.loops.front()->post([&s] { io::spawn(stand(s)); });
+  s.loops.front()->run();
+  for (auto& thread : threads) thread.join();
+  s.gate.reset();
+  s.worlds.clear();
+  if (!s.failure.empty()) return say(s.failure), 2;
+  say("stopped");
+  return 0;
+}
+
+}  // namespace sekisho::cmd

@@ -1,0 +1,253 @@
+#include "cmd/settings.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "base/core/text.h"
+#include "base/crypto/crypto.h"
+#include "base/dns/zone.h"
+#include "cmd/tables.h"
+
+namespace sekisho::cmd {
+
+namespace {
+
+using config::Problem;
+
+class Builder {
+ public:
+  explicit Builder(config::Values values) { out_.values = std::move(values); }
+
+  core::Result<Settings, std::vector<Problem>> run() {
+    server();
+    gate();
+    hops();
+    domains();
+    road();
+    limits();
+    stores();
+    if (!problems_.empty()) return core::error(problems_);
+    return std::move(out_);
+  }
+
+ private:
+  const std::string& text(const std::string& key) const { return out_.values.text(key); }
+  std::int64_t number(const std::string& key) const { return out_.values.number(key); }
+  void problem(const std::string& key, const std::string& what) {
+    problems_.push_back({out_.values.file(), out_.values.line(key), key + ": " + what});
+  }
+  mail::Domain domain(const std::string& key, const std::string& value) {
+    const auto found = mail::Domain::parse(value);
+    if (!found) problem(key, "\"" + core::printable(value) + "\" is not a domain name, as in mx.example.org");
+    return found ? *found : *mail::Domain::parse("invalid");
+  }
+  template <class T>
+  void endpoints(const std::string& key, std::vector<T>& into) {
+    for (const auto& value : out_.values.texts(key))
+      if (const auto endpoint = io::Endpoint::parse(value)) into.push_back(*endpoint);
+  }
+
+  void server() {
+    out_.road = std::make_shared<inbound::Config>();
+    out_.state_dir = text("server.state_dir");
+    out_.control_socket = text("control.socket").empty() ? out_.state_dir + "/control.sock" : text("control.socket");
+    out_.threads = static_cast<std::size_t>(number("server.threads"));
+    if (out_.threads == 0) out_.threads = std::max(1u, std::thread::hardware_concurrency());
+    if (!text("metrics.listen").empty()) out_.metrics = io::Endpoint::parse(text("metrics.listen"));
+    if (out_.metrics && !out_.metrics->ip.is_loopback()) problem("metrics.listen", "must be a loopback address: metrics are not for everybody");
+    out_.log_file = text("log.file");
+    out_.log_level = text("log.level");
+    auto& action = out_.road->action;
+    action.host = domain("server.host", text("server.host")).text();
+    action.authserv_id = text("server.authserv_id").empty() ? action.host : domain("server.authserv_id", text("server.authserv_id")).text();
+    action.trusted_ids = out_.values.texts("identity.trusted_authserv_ids");
+    out_.road->observe_share_percent = static_cast<unsigned>(number("server.observe_share_percent"));
+    for (const auto& name : out_.values.texts("server.observe_domains"))
+      out_.road->observe_domains.push_back(domain("server.observe_domains", name));
+    out_.road->node = static_cast<std::uint16_t>(number("server.node"));
+  }
+
+  void gate() {
+    endpoints("mx.listen", out_.mx);
+    if (out_.mx.empty()) problem("mx.listen", "is empty: name at least one address, as in [\"0.0.0.0:25\"]");
+    out_.gate.sessions = static_cast<std::size_t>(number("mx.sessions_count"));
+    out_.memory_bytes = static_cast<std::uint64_t>(number("mx.memory_bytes"));
+    auto& s = out_.session;
+    s.smtp.host_name = out_.road->action.host;
+    s.smtp.data.size_bytes = static_cast<std::uint64_t>(number("mx.message_bytes"));
+    s.smtp.data.discard_bytes = s.smtp.data.size_bytes * 2 + (64u << 20);
+    s.smtp.recipient_limit = static_cast<std::uint32_t>(number("mx.recipients_count"));
+    s.command_timeout_ms = number("mx.command_timeout_ms");
+    s.data_timeout_ms = number("mx.data_timeout_ms");
+    s.session_ms = number("mx.session_ms");
+    s.node = out_.road->node;
+    out_.road->message_bytes = s.smtp.data.size_bytes;
+    const std::string &certificate = text("mx.tls_certificate"), &key = text("mx.tls_key");
+    if (certificate.empty() != key.empty())
+      problem(certificate.empty() ? "mx.tls_key" : "mx.tls_certificate", "mx.tls_certificate and mx.tls_key go together: set both or none");
+    if (certificate.empty() || key.empty()) return;
+    auto context = io::TlsContext::server(certificate, key);
+    if (context)
+      s.tls = *context;
+    else
+      problem("mx.tls_certificate", context.error());
+    s.smtp.starttls = s.tls != nullptr;
+  }
+
+  void hops() {
+    if (out_.values.count("next_hop") == 0) problem("next_hop", "there is none: add a [[next_hop]] with name, kind and address or folder");
+    for (std::size_t i = 0; i < out_.values.count("next_hop"); ++i) {
+      const std::string at = "next_hop[" + std::to_string(i) + "].";
+      transfer::Options o;
+      o.name = text(at + "name");
+      o.helo_domain = out_.road->action.host;
+      o.timeout_ms = number(at + "timeout_ms");
+      o.sessions_count = static_cast<std::size_t>(number(at + "sessions_count"));
+      const std::string &kind = text(at + "kind"), &tls = text(at + "tls");
+      o.kind = kind == "lmtp" ? transfer::Kind::kLmtp : kind == "maildir" ? transfer::Kind::kMaildir : transfer::Kind::kSmtp;
+      o.tls = tls == "off" ? transfer::Tls::kOff : tls == "required" ? transfer::Tls::kRequired : transfer::Tls::kOpportunistic;
+      o.folder = text(at + "folder");
+      if (o.kind == transfer::Kind::kMaildir && o.folder.empty()) problem(at + "folder", "a maildir next hop needs its folder");
+      if (o.kind != transfer::Kind::kMaildir) {
+        if (const auto endpoint = io::Endpoint::parse(text(at + "address")))
+          o.address = *endpoint;
+        else
+          problem(at + "address", "an " + kind + " next hop needs its address, as in \"127.0.0.1:2600\"");
+      }
+      const auto same = [&](const transfer::Options& other) { return other.name == o.name; };
+      if (std::any_of(out_.hops.begin(), out_.hops.end(), same)) problem(at + "name", "\"" + o.name + "\" is used twice");
+      out_.hops.push_back(std::move(o));
+    }
+  }
+
+  void domains() {
+    for (std::size_t i = 0; i < out_.values.count("local_domain"); ++i) {
+      const std::string at = "local_domain[" + std::to_string(i) + "].";
+      envelope::LocalDomain local{domain(at + "name", text(at + "name"))};
+      local.next_hop = text(at + "next_hop");
+      local.delimiter = text(at + "delimiter");
+      const std::string& check = text(at + "check");
+      local.check = check == "table" ? envelope::Check::kTable : check == "any" ? envelope::Check::kAny : envelope::Check::kProbe;
+      const auto named = [&](const transfer::Options& hop) { return hop.name == local.next_hop; };
+      const auto hop = std::find_if(out_.hops.begin(), out_.hops.end(), named);
+      if (hop == out_.hops.end()) {
+        problem(at + "next_hop", "there is no [[next_hop]] with the name \"" + local.next_hop + "\"");
+      } else if (local.check == envelope::Check::kProbe && hop->kind == transfer::Kind::kMaildir) {
+        problem(at + "check", "a maildir next hop cannot be probed, allowed: table|any");
+      }
+      for (const auto& name : out_.values.texts(at + "recipients")) local.recipients.insert(core::to_lower(name));
+      if (!text(at + "recipients_file").empty()) {
+        auto read = envelope::LocalDomains::read_recipients(text(at + "recipients_file"));
+        if (read)
+          local.recipients.insert(read->begin(), read->end());
+        else
+          problem(at + "recipients_file", read.error());
+      }
+      const auto& observed = out_.road->observe_domains;
+      local.observed = std::find(observed.begin(), observed.end(), local.name) != observed.end();
+      if (out_.road->domains.find(local.name)) problem(at + "name", "\"" + local.name.text() + "\" is there twice");
+      out_.road->domains.add(std::move(local));
+    }
+    if (out_.road->domains.empty()) problem("local_domain", "there is none: nothing would be accepted; add a [[local_domain]]");
+  }
+
+  void road() {
+    auto& road = *out_.road;
+    road.identity.host = road.action.host;
+    road.identity.dkim_legacy = out_.values.flag("dkim.legacy");
+    road.identity.dmarc_method = text("dmarc.method") == "psl" ? dmarc::Method::kPsl : dmarc::Method::kTree;
+    road.identity.time_ms = number("identity.time_ms");
+    road.dns_queries = static_cast<std::uint32_t>(number("identity.dns_queries"));
+    const std::string& file = text("dmarc.psl_file");
+    auto psl = file.empty() ? dmarc::PublicSuffixList::system() : dmarc::PublicSuffixList::load(file);
+    if (psl)
+      road.psl = std::make_shared<const dmarc::PublicSuffixList>(std::move(*psl));
+    else
+      problem("dmarc.psl_file", (file.empty() ? "the system's list" : file) + " cannot be read; install the package publicsuffix");
+    road.identity.psl = road.psl.get();
+    auto& policy = road.policy;
+    for (const auto& row : verdict::policy_table()) {
+      const auto set = policy.set(row.key, text(std::string(row.key)));
+      if (!set) problem(std::string(row.key), set.error());
+    }
+    policy.temperror_max_s = number("policy.temperror_max_s");
+    policy.received_max = static_cast<unsigned>(number("mx.loop_count"));
+    policy.operator_kind = text("server.operator") == "carrier" ? verdict::Operator::kCarrier : verdict::Operator::kEnterprise;
+    if (text("server.mode") == "observe") policy.modes.fill(verdict::Mode::kObserve);
+    const std::pair<const char*, verdict::Stage> stages[] = {
+        {"connection", verdict::Stage::kConnection}, {"envelope", verdict::Stage::kEnvelope}, {"identity", verdict::Stage::kIdentity}};
+    for (const auto& name : out_.values.texts("server.observe_stages"))
+      for (const auto& [word, stage] : stages)
+        if (name == word) policy.modes[static_cast<std::size_t>(stage)] = verdict::Mode::kObserve;
+  }
+
+  void limits() {
+    auto& l = out_.limits;
+    for (const auto& value : out_.values.texts("limits.exempt")) {
+      const auto network = connection::Network::parse(value);
+      if (network)
+        l.exempt.push_back(*network);
+      else
+        problem("limits.exempt", "\"" + core::printable(value) + "\" is not a network, as in 192.0.2.0/24 or 2001:db8::/32");
+    }
+    const auto get = [&](const char* name) { return static_cast<std::uint64_t>(number(std::string("limits.") + name)); };
+    l.ip_sessions = get("ip_sessions");
+    l.prefix_sessions = get("prefix_sessions");
+    l.ip_mails = get("ip_mails_per_hour");
+    l.prefix_mails = get("prefix_mails_per_hour");
+    l.domain_mails = get("domain_mails_per_hour");
+    l.ip_recipients = get("ip_recipients_per_hour");
+    l.prefix_recipients = get("prefix_recipients_per_hour");
+    l.domain_recipients = get("domain_recipients_per_hour");
+    l.ip_unknown = get("ip_unknown_recipients_per_hour");
+    l.prefix_unknown = get("prefix_unknown_recipients_per_hour");
+  }
+
+  void stores() {
+    endpoints("dns.servers", out_.dns.servers);
+    out_.dns.timeout_ms = static_cast<std::uint32_t>(number("dns.timeout_ms"));
+    out_.dns.cache_bytes = static_cast<std::size_t>(number("dns.cache_bytes"));
+    out_.zone_file = text("dns.zone_file");
+    if (!out_.zone_file.empty()) {
+      const auto zone = dns::Zone::read(out_.zone_file);
+      if (!zone) problem("dns.zone_file", out_.zone_file + ": " + zone.error().text());
+    }
+    out_.retention_days = number("ledger.retention_days");
+    out_.receipt_days = number("receipt.days");
+    auto& t = out_.trail;
+    t.ledger.folder = out_.state_dir + "/ledger";
+    t.ledger.min_free_bytes = static_cast<std::uint64_t>(number("ledger.free_bytes"));
+    t.index_folder = out_.state_dir + "/index";
+    t.plain_recipients = text("ledger.recipients") == "plain";
+    t.reason_required = out_.values.flag("trace.reason_required");
+  }
+
+  Settings out_;
+  std::vector<Problem> problems_;
+};
+
+}  // namespace
+
+core::Result<Settings, std::vector<Problem>> load_settings(const std::string& file) {
+  auto values = config::load(file, option_table());
+  if (!values) return core::error(values.error());
+  auto settings = Builder(std::move(*values)).run();
+  if (!settings) return settings;
+  std::string all;
+  for (const auto& row : option_table().rows())
+    if (row.key.find("[]") == std::string_view::npos) all += std::string(row.key) + "=" + settings->values.show(row.key) + "\n";
+  const auto digest = crypto::sha256(all);
+  settings->road->id = core::hex(crypto::view(digest)).substr(0, 16);
+  return settings;
+}
+
+std::shared_ptr<inbound::Config> default_road(const std::string& authserv_id) {
+  auto road = std::make_shared<inbound::Config>();
+  road->action.host = road->action.authserv_id = authserv_id;
+  road->identity.host = authserv_id;
+  if (auto psl = dmarc::PublicSuffixList::system()) road->psl = std::make_shared<const dmarc::PublicSuffixList>(std::move(*psl));
+  road->identity.psl = road->psl.get();
+  return road;
+}
+
+}  // namespace sekisho::cmd

@@ -1,0 +1,41 @@
+#pragma once
+// A config file as serve, check and replay use it: the values of the option table turned into the rooms' own settings.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/config/config.h"
+#include "base/dns/stub.h"
+#include "gate/mx/mx.h"
+#include "road/connection/connection.h"
+#include "road/inbound/inbound.h"
+#include "trail/trail.h"
+#include "transfer/transfer.h"
+
+namespace sekisho::cmd {
+
+struct Settings {
+  config::Values values;
+  std::shared_ptr<inbound::Config> road;
+  std::vector<io::Endpoint> mx;
+  session::Settings session;
+  mx::Limits gate;
+  std::uint64_t memory_bytes = 0;
+  std::vector<transfer::Options> hops;
+  connection::Settings limits;
+  dns::StubOptions dns;
+  std::string zone_file;
+  trail::TrailSettings trail;
+  std::int64_t retention_days = 0, receipt_days = 0;
+  std::string state_dir, control_socket;
+  std::size_t threads = 1;
+  std::optional<io::Endpoint> metrics;
+  std::string log_file, log_level;
+};
+
+// Everything serve needs is looked at here, files too, so that `config check` tells what serve would.
+core::Result<Settings, std::vector<config::Problem>> load_settings(const std::string& file);
+// What check and replay use without a config file.
+std::shared_ptr<inbound::Config> default_road(const std::string& authserv_id);
+
+}  // namespace sekisho::cmd

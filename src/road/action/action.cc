@@ -1,0 +1,130 @@
+#include "road/action/action.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+
+#include "base/core/text.h"
+#include "road/identity/authres/authres.h"
+
+namespace sekisho::action {
+
+namespace {
+
+using authres::MethodResult;
+
+std::string result_word(road::AuthResult result) { return std::string(road::word(result)); }
+
+std::vector<std::string> names_of(const Settings& settings) {
+  std::vector<std::string> out = settings.trusted_ids;
+  out.insert(out.begin(), settings.authserv_id);
+  return out;
+}
+
+MethodResult dkim_result(const dkim::Verification& v) {
+  MethodResult out{"dkim", result_word(v.result)};
+  if (v.result != road::AuthResult::kPass) out.reason = core::printable(v.reason, 120);
+  // Only what is a domain and what its signature names is said; RFC 8601 section 2.7.1.
+  if (!v.signing_domain.empty()) out.properties.push_back({"header", "d", v.signing_domain});
+  if (!v.agent_id.empty() && v.result == road::AuthResult::kPass) out.properties.push_back({"header", "i", v.agent_id});
+  if (!v.selector.empty()) out.properties.push_back({"header", "s", v.selector});
+  if (!v.algorithm.empty()) out.properties.push_back({"header", "a", v.algorithm});
+  if (!v.signature_head.empty()) out.properties.push_back({"header", "b", v.signature_head});
+  return out;
+}
+
+MethodResult dmarc_result(const dmarc::Evaluation& e) {
+  MethodResult out{"dmarc", result_word(e.result)};
+  if (!e.policy_tag.empty()) out.comment = "p=" + std::string(dmarc::word(e.policy)) + (e.testing ? " t=y" : "");
+  if (e.author_domain) out.properties.push_back({"header", "from", e.author_domain->text()});
+  return out;
+}
+
+MethodResult iprev_result(const iprev::Evaluation& e, const core::IpAddress& ip) {
+  MethodResult out{"iprev", result_word(e.result)};
+  out.properties.push_back({"policy", "iprev", ip.text()});
+  return out;
+}
+
+// What the client called itself may hold anything but blanks; only what cannot end or open a comment is repeated.
+std::string safe_helo(const std::string& helo) {
+  const auto good = [](char c) { return core::is_alnum(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']'; };
+  if (helo.empty() || helo.size() > 255 || !std::all_of(helo.begin(), helo.end(), good)) return "unknown";
+  return helo;
+}
+
+std::string received(const Settings& settings, const Arrival& arrival) {
+  const bool v6 = !arrival.client_ip.is_v4();
+  std::string out = "Received: from " + safe_helo(arrival.helo) + " (" + (arrival.reverse_name.empty() ? "" : arrival.reverse_name + " ") + "[" +
+                    (v6 ? "IPv6:" : "") + arrival.client_ip.text() + "])";
+  // RFC 3848: ESMTPS over TLS.
+  const std::string protocol = arrival.esmtp ? (arrival.tls.empty() ? "ESMTP" : "ESMTPS") : "SMTP";
+  out += "\r\n\tby " + settings.host + " with " + protocol + " id " + arrival.id;
+  if (!arrival.tls.empty()) out += "\r\n\t(" + core::printable(arrival.tls, 80) + ")";
+  return out + ";\r\n\t" + date_text(arrival.now_s);
+}
+
+std::string verdict_field(const verdict::Verdict& verdict, const Arrival& arrival) {
+  std::string out = "X-Sekisho-Verdict: " + std::string(verdict::word(verdict.action));
+  std::string reasons;
+  for (const auto& reason : verdict.reasons)
+    if (reason.enforced) reasons += (reasons.empty() ? "" : ",") + std::string(reason.code);
+  if (!reasons.empty()) out += "; reasons=" + reasons;
+  return out + ";\r\n\tid=" + arrival.id;
+}
+
+}  // namespace
+
+std::string date_text(std::int64_t epoch_s) {
+  const std::time_t time = epoch_s;
+  std::tm tm{};
+  gmtime_r(&time, &tm);
+  static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%s, %02d %s %04d %02d:%02d:%02d +0000", kDays[tm.tm_wday], tm.tm_mday, kMonths[tm.tm_mon],
+                tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+  return buffer;
+}
+
+std::vector<Removed> forged_fields(const mail::Message& message, const Settings& settings) {
+  std::vector<Removed> out;
+  const auto& fields = message.fields();
+  const auto names = names_of(settings);
+  for (const auto& forged : authres::forged(fields, names)) {
+    const auto& field = fields[forged.index];
+    const auto same = [&](const mail::HeaderField& f) { return core::iequals(f.name, field.name); };
+    const auto before = std::count_if(fields.begin(), fields.begin() + static_cast<std::ptrdiff_t>(forged.index), same);
+    out.push_back({&field, static_cast<std::size_t>(before) + 1, forged.reason});
+  }
+  return out;
+}
+
+std::string authentication_results(const identity::Papers& papers, const Settings& settings, const Arrival& arrival) {
+  authres::Header header;
+  header.authserv_id = settings.authserv_id;
+  header.results.push_back(authres::spf_result(papers.spf_mfrom));
+  // The HELO identity has a word of its own unless the null return path made it the first one.
+  if (papers.spf_mfrom.identity != spf::Identity::kHelo) header.results.push_back(authres::spf_result(papers.spf_helo));
+  if (papers.dkim.empty()) header.results.push_back({"dkim", "none"});
+  for (const auto& signature : papers.dkim) header.results.push_back(dkim_result(signature));
+  header.results.push_back(dmarc_result(papers.dmarc));
+  if (papers.iprev.result != road::AuthResult::kNone) header.results.push_back(iprev_result(papers.iprev, arrival.client_ip));
+  return authres::format(header, {100, false});
+}
+
+Headers write_headers(const mail::Message& message, const identity::Papers& papers, const verdict::Verdict& verdict, const Settings& settings,
+                      const Arrival& arrival) {
+  Headers out;
+  out.removed = forged_fields(message, settings);
+  out.authentication_results = authentication_results(papers, settings, arrival);
+  spf::Query query{arrival.client_ip, arrival.helo, arrival.mail_from, spf::Identity::kMfrom, settings.host, arrival.now_s};
+  // RFC 7208 section 9.1 and RFC 8601 section 5: both stand above the Received field of the same host.
+  out.added.push_back("Authentication-Results: " + out.authentication_results);
+  out.added.push_back("Received-SPF: " + authres::received_spf(query, papers.spf_mfrom, settings.host));
+  if (verdict.action != verdict::Action::kAccept) out.added.push_back(verdict_field(verdict, arrival));
+  out.added.push_back(received(settings, arrival));
+  return out;
+}
+
+}  // namespace sekisho::action

@@ -1,0 +1,168 @@
+// From the verdict to the reply. The order of promises (design 4.3): the next hop's transaction is opened, `decided` becomes durable, then the
+// message and its final dot go out, and our 250 follows the next hop's; `outcome` is appended without its own wait.
+#include <algorithm>
+
+#include "base/core/text.h"
+#include "road/inbound/desk.h"
+
+namespace sekisho::inbound {
+
+namespace {
+
+smtp::Reply taken(const Open& open, const std::string& queue_id) {
+  smtp::Reply reply{250, "2.0.0", {"Taken as " + open.transaction.id().text()}};
+  if (!queue_id.empty()) reply.lines.front() += ", next hop " + core::printable(queue_id, 64);
+  return reply;
+}
+
+std::string text_of(const smtp::Reply& reply) {
+  std::string text = std::to_string(reply.code) + (reply.enhanced.empty() ? "" : " " + reply.enhanced);
+  return reply.lines.empty() ? text : text + " " + core::printable(reply.lines.front(), 200);
+}
+
+action::Arrival arrival_of(const session::SessionFacts& facts, const Open& open, std::int64_t now_s) {
+  const auto& papers = open.mail.papers;
+  action::Arrival out;
+  out.client_ip = facts.client.ip;
+  out.helo = facts.helo_domain;
+  out.mail_from = open.mail.client.mail_from;
+  if (papers.iprev.result == road::AuthResult::kPass && papers.iprev.name) out.reverse_name = papers.iprev.name->text();
+  out.esmtp = facts.extended_helo;
+  if (facts.tls) out.tls = facts.tls->version + " " + facts.tls->cipher;
+  out.id = open.transaction.id().text();
+  out.now_s = now_s;
+  return out;
+}
+
+transfer::Edits edits_of(action::Headers headers) {
+  transfer::Edits edits;
+  edits.prepend = std::move(headers.added);
+  for (const auto& removed : headers.removed) edits.drop.push_back(removed.field);
+  return edits;
+}
+
+// What happened to all of them together, worst first.
+transfer::Outcome worst(const std::vector<transfer::RcptOutcome>& outcomes) {
+  auto out = transfer::Outcome::kDelivered;
+  for (const auto o : {transfer::Outcome::kRefused, transfer::Outcome::kTemporary, transfer::Outcome::kUnknown})
+    if (std::any_of(outcomes.begin(), outcomes.end(), [&](const auto& r) { return r.outcome == o; })) out = o;
+  return out;
+}
+
+}  // namespace
+
+std::string Desk::add_receipt(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict, smtp::Reply& reply) {
+  if (verdict.reasons.empty()) return "";
+  const auto& reason = verdict.reasons.front();
+  const auto domain = identity::domain_of(mail.client.mail_from);
+  const receipt::Statement statement{world_.clock.now_s(), static_cast<std::uint8_t>(reason.stage), static_cast<std::uint8_t>(verdict.action),
+                                     receipt::reason_id(reason.code)};
+  std::string code = world_.receipts.seal(statement, {facts.client.ip, domain ? domain->text() : ""});
+  if (!code.empty() && !reply.lines.empty()) reply.lines.back() += " [" + code + "]";
+  return code;
+}
+
+core::Task<smtp::Reply> Desk::carry_out(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict, std::int64_t started_us) {
+  trail::Decided decided = decided_of(facts, open, verdict, digest_of(*open.transaction.message()));
+  if (verdict.action < verdict::Action::kDefer) co_return co_await hand_over(facts, open, verdict, std::move(decided), started_us);
+  smtp::Reply reply = verdict.reply;
+  decided.receipt = add_receipt(facts, open.mail, verdict, reply);
+  decided.reply = text_of(reply);
+  (reply.temporary() ? deferred_ : rejected_) += 1;
+  const std::int64_t road_us = world_.clock.now_us() - started_us;
+  decided.stage_times.push_back({"message", static_cast<std::uint64_t>(std::max<std::int64_t>(road_us, 0))});
+  world_.meter.mail(verdict, open.mail.papers, road_us, 0, open.transaction.message()->size());
+  // A refusal promises nothing, so nobody waits for the disk: attackers must not decide how often we sync.
+  world_.trail.record_lazy(std::move(decided));
+  co_return reply;
+}
+
+core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict, trail::Decided decided,
+                                        std::int64_t started_us) {
+  const auto hop = world_.hops.find(open.domain->next_hop);
+  const std::int64_t decided_us = world_.clock.now_us();
+  trail::Outcome outcome;
+  outcome.transaction = open.transaction.id();
+  outcome.next_hop = open.domain->next_hop;
+  outcome.action = verdict::word(verdict.action);
+
+  std::vector<std::string> sent_to;  // those that an earlier try did not serve
+  for (const auto& path : open.transaction.rcpt_to()) {
+    const auto key = partial::key_of(open.mail.client.mail_from, path.text, {decided.digest.data(), decided.digest.size()});
+    if (!world_.partial.served(key, world_.clock.now_s())) sent_to.push_back(path.text);
+  }
+  decided.stage_times.push_back({"message", static_cast<std::uint64_t>(std::max<std::int64_t>(decided_us - started_us, 0))});
+  const trail::Digest digest = decided.digest;
+
+  smtp::Reply reply;
+  if (sent_to.empty()) {
+    reply = taken(open, "");
+    outcome.delivered = outcome.duplicate = true;
+    auto stored = co_await world_.trail.record(std::move(decided));
+    if (!stored) reply = {451, "4.3.0", {"The decision cannot be recorded; try again later"}};
+  } else {
+    transfer::Envelope envelope{open.mail.client.mail_from, sent_to, open.transaction.parameters().body == smtp::BodyType::kEightBitMime,
+                                open.transaction.message()->size()};
+    transfer::Transaction transaction = co_await hop->second->open(std::move(envelope));
+    if (transaction.any_accepted()) {
+      auto stored = co_await world_.trail.record(std::move(decided));
+      if (!stored) {
+        reply = {451, "4.3.0", {"The decision cannot be recorded; try again later"}};
+        co_return reply;  // the transaction is dropped before its dot: nothing left us
+      }
+      auto edits = edits_of(action::write_headers(*open.transaction.message(), open.mail.papers, verdict, open.config().action,
+                                                  arrival_of(facts, open, world_.clock.now_s())));
+      const auto outcomes = co_await transaction.send(open.transaction.message(), std::move(edits));
+      reply = co_await settle(open, outcomes, sent_to, digest, outcome);
+    } else {
+      world_.trail.record_lazy(std::move(decided));
+      const auto outcomes = transaction.rcpts();
+      reply = co_await settle(open, outcomes, sent_to, digest, outcome);
+    }
+  }
+  const std::int64_t done_us = world_.clock.now_us();
+  outcome.reply = text_of(reply);
+  outcome.duration_us = static_cast<std::uint64_t>(std::max<std::int64_t>(done_us - decided_us, 0));
+  world_.trail.record_lazy(std::move(outcome));
+  world_.meter.mail(verdict, open.mail.papers, decided_us - started_us, done_us - decided_us, open.transaction.message()->size());
+  co_return reply;
+}
+
+core::Task<smtp::Reply> Desk::settle(Open& open, const std::vector<transfer::RcptOutcome>& outcomes, const std::vector<std::string>& sent_to,
+                                     const trail::Digest& digest, trail::Outcome& outcome) {
+  const auto delivered = [](const transfer::RcptOutcome& r) { return r.outcome == transfer::Outcome::kDelivered; };
+  const auto worst_of_all = worst(outcomes);
+  world_.meter.outcome(worst_of_all);
+  for (const auto& r : outcomes)
+    if (delivered(r) && outcome.queue_id.empty()) outcome.queue_id = core::printable(r.queue_id, 128);
+  if (std::all_of(outcomes.begin(), outcomes.end(), delivered)) {
+    outcome.delivered = true;
+    outcome.next_hop_reply = text_of(outcomes.front().reply);
+    co_return taken(open, outcome.queue_id);
+  }
+  const auto failed = std::find_if(outcomes.begin(), outcomes.end(), [&](const auto& r) { return r.outcome == worst_of_all; });
+  outcome.next_hop_reply = text_of(failed->reply);
+  outcome.duplicate = worst_of_all == transfer::Outcome::kUnknown;
+  if (std::none_of(outcomes.begin(), outcomes.end(), delivered)) {
+    const bool same = std::all_of(outcomes.begin(), outcomes.end(), [&](const auto& r) { return r.outcome == worst_of_all; });
+    smtp::Reply reply = same ? failed->reply : smtp::Reply{451, "4.5.1", {"The next hop took none of the recipients; try again later"}};
+    if (reply.code < 400) reply = {451, "4.4.0", {"The next hop gave no usable answer; try again later"}};
+    reply.close = false;
+    co_return reply;
+  }
+  // Mixed: those served are remembered durably, the client comes again, and they are skipped then.
+  std::vector<partial::Key> keys;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    trail::Recipient recipient;
+    recipient.address = sent_to[i];
+    recipient.reply = text_of(outcomes[i].reply);
+    outcome.recipients.push_back(std::move(recipient));
+    if (delivered(outcomes[i])) keys.push_back(partial::key_of(open.mail.client.mail_from, sent_to[i], {digest.data(), digest.size()}));
+  }
+  const std::int64_t now_s = world_.clock.now_s();
+  std::function<void()> remember = [&keys, now_s, this] { (void)world_.partial.remember(keys, now_s).ok(); };
+  co_await world_.pool.run(std::move(remember));
+  co_return smtp::Reply{451, "4.5.1", {"Some recipients were served, some were not; try again, those served will be skipped"}};
+}
+
+}  // namespace sekisho::inbound

@@ -1,0 +1,178 @@
+#include "road/inbound/desk.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/core/text.h"
+
+namespace sekisho::inbound {
+
+Open::Open(World& world, const smtp::Path& path, const smtp::MailParameters& parameters)
+    : transaction(core::TransactionId::make(world.clock.now_us() / 1000, world.config()->node, world.random), path, parameters, world.config()) {}
+
+void Open::add(const smtp::Path& path) { transaction.add_rcpt(path); }
+
+void Open::seal_recipients() {
+  const auto& rcpts = transaction.rcpt_to();
+  mail.exempt_recipient = !rcpts.empty() && std::all_of(rcpts.begin(), rcpts.end(), [](const smtp::Path& p) {
+    return p.kind == smtp::Path::Kind::kPostmaster || (p.address && envelope::is_postmaster_or_abuse(*p.address));
+  });
+}
+
+smtp::Capabilities Desk::capabilities() const {
+  smtp::Capabilities out;
+  for (const auto& [name, hop] : world_.hops) {
+    const auto offered = hop->capabilities();
+    if (!offered) continue;  // not seen yet; what it cannot take is refused by itself
+    out.eight_bit_mime = out.eight_bit_mime && offered->eight_bit_mime;
+    if (offered->size_limit_bytes) out.size_limit_bytes = std::min(out.size_limit_bytes, *offered->size_limit_bytes);
+  }
+  return out;
+}
+
+Ruling Desk::ruling(const Case& mail) const {
+  const std::int64_t now_s = world_.clock.now_s();
+  if (world_.overrides.bypassed(now_s)) return {verdict::Ruling::kBypass, "bypass"};
+  const auto address = mail::Address::parse(mail.client.mail_from);
+  const auto domain = identity::domain_of(mail.client.mail_from);
+  override_::Traveller who{mail.client.ip};
+  if (domain) who.mail_from_domain = &*domain;
+  if (address) who.mail_from = &*address;
+  const auto& author = mail.papers.author.author_domain;
+  if (author) who.author_domain = &*author;
+  const auto entry = world_.overrides.find(who, now_s);
+  if (!entry) return {};
+  return {entry->kind == override_::Kind::kAllow ? verdict::Ruling::kAllow : verdict::Ruling::kDeny, entry->subject};
+}
+
+void Desk::note_limit(Case& mail, connection::Limit limit) {
+  if (limit == connection::Limit::kNone) return;
+  mail.findings.push_back({"connection", connection::word(limit), road::AuthResult::kNone, mail.client.ip.text()});
+}
+
+void Desk::note_domain_limit(Case& mail, std::size_t recipients) {
+  // The proven domain: DKIM before SPF, as DMARC would have it.
+  std::string proven;
+  for (const auto& signature : mail.papers.dkim)
+    if (proven.empty() && signature.passed()) proven = signature.signing_domain;
+  if (proven.empty() && mail.papers.spf_mfrom.result == road::AuthResult::kPass) proven = mail.papers.spf_mfrom.domain.text();
+  if (proven.empty()) return;
+  const auto limit = world_.limits.take_domain(proven, recipients, world_.clock.steady_ms());
+  if (limit != connection::Limit::kNone) mail.findings.push_back({"connection", connection::word(limit), road::AuthResult::kNone, proven});
+}
+
+void Desk::note_temporary(Case& mail) {
+  const std::string domain = temporary_domain(mail);
+  if (!domain.empty()) mail.temperror_age_s = world_.temporary.age_s(mail.client.ip, domain, world_.clock.now_s());
+}
+
+const envelope::LocalDomain* Desk::local_domain(const smtp::Path& path, const Config& config) const {
+  if (path.address) return config.domains.find(path.address->domain());
+  // RFC 5321 section 4.5.1: <postmaster> without a domain is for us.
+  return path.kind == smtp::Path::Kind::kPostmaster ? config.domains.first() : nullptr;
+}
+
+std::string Desk::domain_text(const smtp::Path& path) const {
+  return path.address ? path.address->domain().text() : core::printable(path.text, 100);
+}
+
+core::Task<void> Desk::look_at_recipient(const smtp::Path& path, const envelope::LocalDomain& domain, const Open& open, Case& recipient) {
+  ++recipients_seen_;
+  const auto known = path.address ? envelope::look_at(domain, *path.address) : envelope::Recipient::kKnown;
+  const auto found = [&](std::string_view code) { recipient.findings.push_back({"envelope", code}); };
+  if (open.domain && open.domain != &domain &&
+      (open.domain->next_hop != domain.next_hop || open.domain->observed != domain.observed)) {
+    found("other_next_hop");
+    co_return;
+  }
+  if (known == envelope::Recipient::kRouting) found("recipient_routing");
+  bool unknown = known == envelope::Recipient::kUnknown;
+  const auto hop = world_.hops.find(domain.next_hop);
+  if (known == envelope::Recipient::kAsk && hop != world_.hops.end()) {
+    const auto answer = co_await hop->second->probe(path.text);
+    unknown = answer.kind == transfer::ProbeAnswer::Kind::kUnknown;
+    if (answer.kind == transfer::ProbeAnswer::Kind::kTemporary)
+      recipient.reply = smtp::Reply{451, "4.4.1", {"The recipient cannot be checked now; try again later"}};
+  }
+  if (!unknown) co_return;
+  found("recipient_unknown");
+  note_limit(recipient, world_.limits.note_unknown(open.mail.client.ip, world_.clock.steady_ms()));
+}
+
+verdict::Policy Desk::policy_for(const Open& open) const {
+  const Config& config = open.config();
+  verdict::Policy policy = config.policy;
+  std::uint32_t draw;
+  std::memcpy(&draw, open.transaction.id().octets.data() + 12, sizeof draw);
+  if ((open.domain && open.domain->observed) || draw % 100 < config.observe_share_percent) policy.modes.fill(verdict::Mode::kObserve);
+  return policy;
+}
+
+verdict::Verdict Desk::decide(const Case& mail, const verdict::Policy& policy, verdict::Moment moment, const Ruling& ruling) const {
+  road::Findings all;
+  verdict::Facts facts = facts_of(mail, all);
+  facts.ruling = ruling.kind;
+  facts.ruling_evidence = ruling.subject;
+  return verdict::decide(facts, policy, moment);
+}
+
+session::Step Desk::judge(const session::SessionFacts& facts, const Case& mail, const verdict::Policy& policy, verdict::Moment moment,
+                          const Ruling& ruling) {
+  const verdict::Verdict verdict = decide(mail, policy, moment, ruling);
+  if (verdict.action < verdict::Action::kDefer) return session::Continue{};
+  smtp::Reply reply = verdict.reply;
+  const bool harvest = std::any_of(mail.findings.begin(), mail.findings.end(), [](const auto& f) { return f.code.starts_with("dha"); });
+  if (harvest && verdict.action == verdict::Action::kDefer) {
+    reply.code = 421;  // RFC 5321 section 3.8: the only code that closes
+    reply.close = true;
+  }
+  // An unknown recipient is told no more than that: a receipt for each would make harvesting a look-up service.
+  if (reply.enhanced != "5.1.1") add_receipt(facts, mail, verdict, reply);
+  sum_up(facts, mail, verdict, reply);
+  world_.meter.refused(moment, verdict);
+  return session::Verdict{reply};
+}
+
+void Desk::sum_up(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict, const smtp::Reply& reply) {
+  (reply.temporary() ? deferred_ : rejected_) += 1;
+  (reply.temporary() ? refused_.deferred : refused_.rejected) += 1;
+  if (refused_.since_us == 0) refused_.since_us = static_cast<std::uint64_t>(world_.clock.now_us());
+  refused_.mail_from = core::printable(mail.client.mail_from, 320);
+  refused_.reply = std::to_string(reply.code) + " " + reply.enhanced + " " + reply.lines.front();
+  refused_.lawful_basis = verdict::word(verdict.basis);
+  refused_.mode = "enforce";
+  refused_.client = client_of(facts, mail.papers.iprev.name ? mail.papers.iprev.name->text() : "");
+  for (const auto& reason : verdict.reasons) {
+    const auto same = [&](const trail::ReasonFact& r) { return r.code == reason.code; };
+    if (std::none_of(refused_.reasons.begin(), refused_.reasons.end(), same)) refused_.reasons.push_back(reason_of(reason));
+  }
+}
+
+void Desk::close(const session::SessionFacts& facts, const session::SessionSummary& summary) {
+  world_.meter.session(summary);
+  if (refused_.deferred + refused_.rejected > 0) {
+    refused_.session = facts.id;
+    if (refused_.client.port == 0) refused_.client = client_of(facts, "");
+    world_.trail.record_lazy(std::move(refused_));
+  }
+  const auto& e = summary.events;
+  const bool odd = e.early_talker || e.unauth_pipelining || e.dha || e.starttls_injection || e.http || e.bare_line_end || e.nul || e.errors;
+  if (!odd && e.messages == 0) return;  // nothing to tell: a port check, a probe of a peer
+  trail::SessionSummary out;
+  out.session = facts.id;
+  out.client = client_of(facts, "");
+  out.transactions = e.messages;
+  out.accepted = e.accepted;
+  out.deferred = deferred_;
+  out.rejected = rejected_;
+  out.recipients_seen = recipients_seen_;
+  out.unknown_recipients = e.unknown_recipients;
+  out.bytes_in = summary.octets_in;
+  out.duration_us = static_cast<std::uint64_t>(summary.duration_ms) * 1000;
+  out.early_talker = e.early_talker > 0;
+  out.unauthorised_pipelining = e.unauth_pipelining > 0;
+  out.directory_harvest = e.dha > 0;
+  world_.trail.record_lazy(std::move(out));
+}
+
+}  // namespace sekisho::inbound

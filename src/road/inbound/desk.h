@@ -1,0 +1,65 @@
+#pragma once
+// Private to the road: the clerk's work behind the five moments - notes, verdicts, records, hand-over.
+#include "mail/transaction/transaction.h"
+#include "road/inbound/inbound.h"
+
+namespace sekisho::inbound {
+
+struct Ruling {
+  verdict::Ruling kind = verdict::Ruling::kNone;
+  std::string subject;
+};
+
+// One transaction of this road.
+struct Open {
+  Open(World& world, const smtp::Path& path, const smtp::MailParameters& parameters);
+  const Config& config() const { return transaction.config<Config>(); }
+  void add(const smtp::Path& path);
+  void seal_recipients();
+
+  mail::Transaction transaction;
+  Case mail;
+  const envelope::LocalDomain* domain = nullptr;  // of the first accepted recipient: sets the next hop
+};
+
+class Desk {
+ public:
+  explicit Desk(World& world) : world_(world) {}
+
+  smtp::Capabilities capabilities() const;
+  Ruling ruling(const Case& mail) const;
+  void note_limit(Case& mail, connection::Limit limit);
+  void note_domain_limit(Case& mail, std::size_t recipients);
+  void note_temporary(Case& mail);
+  const envelope::LocalDomain* local_domain(const smtp::Path& path, const Config& config) const;
+  std::string domain_text(const smtp::Path& path) const;
+  core::Task<void> look_at_recipient(const smtp::Path& path, const envelope::LocalDomain& domain, const Open& open, Case& recipient);
+
+  verdict::Policy policy_for(const Open& open) const;
+  verdict::Verdict decide(const Case& mail, const verdict::Policy& policy, verdict::Moment moment, const Ruling& ruling) const;
+  // Decides before the message is here; a refusal gets its receipt and is summed up for the session's record.
+  session::Step judge(const session::SessionFacts& facts, const Case& mail, const verdict::Policy& policy, verdict::Moment moment,
+                      const Ruling& ruling);
+  // Records, hands over, and gives the final reply.
+  core::Task<smtp::Reply> carry_out(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict, std::int64_t started_us);
+  void close(const session::SessionFacts& facts, const session::SessionSummary& summary);
+
+ private:
+  void sum_up(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict, const smtp::Reply& reply);
+  std::string add_receipt(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict, smtp::Reply& reply);
+  core::Task<smtp::Reply> hand_over(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict, trail::Decided decided, std::int64_t started_us);
+  core::Task<smtp::Reply> settle(Open& open, const std::vector<transfer::RcptOutcome>& outcomes, const std::vector<std::string>& sent_to,
+                                 const trail::Digest& digest, trail::Outcome& outcome);
+
+  World& world_;
+  trail::Refused refused_;
+  std::uint64_t recipients_seen_ = 0, deferred_ = 0, rejected_ = 0;
+};
+
+// The records, made from what is known (record.cc).
+trail::Client client_of(const session::SessionFacts& facts, const std::string& reverse_name);
+trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, const verdict::Verdict& verdict, const trail::Digest& digest);
+trail::Digest digest_of(const mail::Message& message);
+trail::ReasonFact reason_of(const verdict::Reason& reason);
+
+}  // namespace sekisho::inbound

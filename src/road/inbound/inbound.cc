@@ -1,0 +1,108 @@
+// The whole order of the road, moment by moment. What each step means is in docs/road.md.
+#include "road/inbound/inbound.h"
+
+#include "mail/transaction/transaction.h"
+#include "road/inbound/desk.h"
+
+namespace sekisho::inbound {
+
+namespace {
+
+class Inbound final : public session::Road {
+ public:
+  explicit Inbound(World& world) : world_(world), desk_(world) {}
+
+  smtp::Capabilities capabilities() const override { return desk_.capabilities(); }
+
+  core::Task<session::Step> at_connect(const session::SessionFacts& facts) override {
+    facts_ = &facts;
+    const auto config = world_.config();
+    Case mail;
+    mail.client.ip = facts.client.ip;
+    auto [place, limit] = world_.limits.open_session(facts.client.ip);
+    if (limit == connection::Limit::kNone) place_.emplace(std::move(place));
+    if (limit == connection::Limit::kNone) limit = world_.limits.harvesting(facts.client.ip, world_.clock.steady_ms());
+    desk_.note_limit(mail, limit);
+    co_return desk_.judge(*facts_, mail, config->policy, verdict::Moment::kConnect, desk_.ruling(mail));
+  }
+
+  core::Task<session::Step> at_helo(const session::SessionFacts&) override { co_return session::Continue{}; }
+
+  core::Task<session::Step> at_mail_from(const smtp::Path& path, const smtp::MailParameters& parameters) override {
+    open_.reset();
+    auto open = std::make_unique<Open>(world_, path, parameters);
+    Case& mail = open->mail;
+    mail.client = {facts_->client.ip, facts_->helo_domain, path.text};
+    const Ruling ruling = desk_.ruling(mail);
+    const verdict::Policy policy = desk_.policy_for(*open);
+    if (world_.trail.ledger().short_of_disk()) mail.findings.push_back({"envelope", "state_disk_short"});
+    if (ruling.kind == verdict::Ruling::kNone) desk_.note_limit(mail, world_.limits.take_mail(facts_->client.ip, world_.clock.steady_ms()));
+    session::Step step = desk_.judge(*facts_, mail, policy, verdict::Moment::kMailFrom, ruling);
+    if (std::holds_alternative<session::Verdict>(step)) co_return step;  // nothing costly for those
+
+    open->transaction.budget().dns_queries = open->config().dns_queries;
+    co_await read_envelope(mail, open->config(), world_.resolver, world_.clock, world_.clock.now_s(), open->transaction.budget());
+    desk_.note_temporary(mail);
+    step = desk_.judge(*facts_, mail, policy, verdict::Moment::kMailFrom, ruling);
+    if (std::holds_alternative<session::Continue>(step)) open_ = std::move(open);
+    co_return step;
+  }
+
+  core::Task<session::Step> at_rcpt_to(const smtp::Path& path) override {
+    Open& open = *open_;
+    const Ruling ruling = desk_.ruling(open.mail);
+    Case recipient;  // what is found about one recipient is not held against the others
+    recipient.client = open.mail.client;
+    const envelope::LocalDomain* domain = desk_.local_domain(path, open.config());
+    if (!domain) {
+      recipient.findings.push_back({"envelope", "relay_denied", road::AuthResult::kNone, desk_.domain_text(path)});
+    } else {
+      co_await desk_.look_at_recipient(path, *domain, open, recipient);
+      if (recipient.findings.empty() && ruling.kind == verdict::Ruling::kNone)
+        desk_.note_limit(recipient, world_.limits.take_recipient(facts_->client.ip, world_.clock.steady_ms()));
+    }
+    session::Step step = recipient.reply ? session::Step(session::Verdict{*recipient.reply})
+                                         : desk_.judge(*facts_, recipient, desk_.policy_for(open), verdict::Moment::kRcptTo, ruling);
+    if (std::holds_alternative<session::Verdict>(step)) co_return step;
+    open.domain = domain;
+    open.add(path);
+    co_return step;
+  }
+
+  core::Task<smtp::Reply> at_message(std::shared_ptr<const mail::Message> message) override {
+    const std::unique_ptr<Open> open = std::move(open_);
+    Case& mail = open->mail;
+    const std::int64_t started_us = world_.clock.now_us();
+    open->transaction.set_message(message);
+    open->seal_recipients();
+    const unsigned sample = static_cast<unsigned>(world_.random.u64() % 100);
+    co_await read_message(mail, *message, open->config(), world_.resolver, world_.clock.now_s(), sample, open->transaction.budget());
+    desk_.note_temporary(mail);
+    const Ruling ruling = desk_.ruling(mail);
+    if (ruling.kind == verdict::Ruling::kNone) desk_.note_domain_limit(mail, open->transaction.rcpt_to().size());
+    const verdict::Verdict verdict = desk_.decide(mail, desk_.policy_for(*open), verdict::Moment::kMessage, ruling);
+    co_return co_await desk_.carry_out(*facts_, *open, verdict, started_us);
+  }
+
+  void at_reset() override { open_.reset(); }
+
+  core::Task<void> at_close(const session::SessionSummary& summary) override {
+    open_.reset();
+    place_.reset();
+    desk_.close(*facts_, summary);
+    co_return;
+  }
+
+ private:
+  World& world_;
+  Desk desk_;
+  const session::SessionFacts* facts_ = nullptr;
+  std::optional<connection::Limits::Place> place_;
+  std::unique_ptr<Open> open_;  // the transaction, made anew at MAIL and destroyed whole
+};
+
+}  // namespace
+
+std::unique_ptr<session::Road> make_road(World& world) { return std::make_unique<Inbound>(world); }
+
+}  // namespace sekisho::inbound

@@ -1,0 +1,102 @@
+// What the ledger is told: facts of envelope, letterhead and identity, never content.
+#include "base/core/text.h"
+#include "road/identity/signature/signature.h"
+#include "road/inbound/desk.h"
+
+namespace sekisho::inbound {
+
+namespace {
+
+class Hasher final : public mail::BodySink {
+ public:
+  void update(std::string_view octets) override { hash_.update(octets); }
+  std::string finish() { return hash_.finish(); }
+
+ private:
+  signature::Digest hash_{signature::Hash::kSha256};
+};
+
+std::string result_word(road::AuthResult result) { return std::string(road::word(result)); }
+
+void add_authentication(const identity::Papers& papers, std::vector<trail::Authentication>& out) {
+  out.push_back({"spf", result_word(papers.spf_mfrom.result), papers.spf_mfrom.domain.text(), std::string(spf::word(papers.spf_mfrom.identity))});
+  out.push_back({"spf_helo", result_word(papers.spf_helo.result), papers.spf_helo.domain.text(), "helo"});
+  for (const auto& v : papers.dkim) out.push_back({"dkim", result_word(v.result), v.signing_domain, core::printable(v.selector, 64)});
+  const auto& dmarc = papers.dmarc;
+  out.push_back({"dmarc", result_word(dmarc.result), dmarc.author_domain ? dmarc.author_domain->text() : "", "p=" + std::string(dmarc::word(dmarc.policy))});
+  out.push_back({"iprev", result_word(papers.iprev.result), papers.iprev.name ? papers.iprev.name->text() : "", ""});
+}
+
+std::string message_id_of(const mail::Message& message) {
+  const auto* field = message.first("Message-ID");
+  if (!field) return "";
+  auto text = core::trim_fws(field->value);
+  if (!text.empty() && text.front() == '<') text.remove_prefix(1);
+  if (!text.empty() && text.back() == '>') text.remove_suffix(1);
+  return core::printable(text, 512);
+}
+
+}  // namespace
+
+trail::Digest digest_of(const mail::Message& message) {
+  Hasher hasher;
+  hasher.update(message.header_octets());
+  hasher.update("\r\n");
+  message.body().hash_into(hasher);
+  const std::string digest = hasher.finish();
+  trail::Digest out{};
+  std::copy(digest.begin(), digest.end(), out.begin());
+  return out;
+}
+
+trail::Client client_of(const session::SessionFacts& facts, const std::string& reverse_name) {
+  trail::Client out;
+  out.ip = facts.client.ip;
+  out.port = facts.client.port;
+  out.local_ip = facts.local.ip;
+  out.local_port = facts.local.port;
+  out.helo_domain = core::printable(facts.helo_domain, 255);
+  out.reverse_name = reverse_name;
+  if (facts.tls) out.tls = facts.tls->version + " " + facts.tls->cipher;
+  return out;
+}
+
+trail::ReasonFact reason_of(const verdict::Reason& reason) {
+  return {std::string(verdict::word(reason.stage)), std::string(reason.room), std::string(reason.code), std::string(verdict::word(reason.action)),
+          reason.evidence, !reason.enforced};
+}
+
+trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, const verdict::Verdict& verdict, const trail::Digest& digest) {
+  const auto& papers = open.mail.papers;
+  const mail::Message& message = *open.transaction.message();
+  trail::Decided out;
+  out.transaction = open.transaction.id();
+  out.session = facts.id;
+  out.client = client_of(facts, papers.iprev.name ? papers.iprev.name->text() : "");
+  out.mail_from = core::printable(open.mail.client.mail_from, 320);
+  for (const auto& path : open.transaction.rcpt_to()) {
+    trail::Recipient recipient;
+    recipient.address = path.text;
+    recipient.domain = path.address ? path.address->domain().text() : "";
+    out.recipients.push_back(std::move(recipient));
+  }
+  out.message_id = message_id_of(message);
+  if (!papers.author.addresses.empty()) out.author_address = core::printable(papers.author.addresses.front().text(), 320);
+  if (papers.author.author_domain) out.author_domain = papers.author.author_domain->text();
+  out.size_bytes = message.size();
+  out.digest = digest;
+  for (const auto* findings : {&open.mail.findings, &papers.findings})
+    for (const auto& f : *findings) out.findings.push_back({std::string(f.room), std::string(f.code), result_word(f.result), f.evidence});
+  add_authentication(papers, out.authentication);
+  out.action = verdict::word(verdict.action);
+  out.would_be = verdict::word(verdict.would_be);
+  for (const auto& reason : verdict.reasons) out.reasons.push_back(reason_of(reason));
+  out.lawful_basis = verdict::word(verdict.basis);
+  out.override_reason = verdict::word(verdict.override_reason);
+  out.mode = verdict.action == verdict.would_be ? "enforce" : "observe";
+  out.road = "inbound";
+  out.config_id = open.config().id;
+  return out;
+}
+
+}  // namespace sekisho::inbound
