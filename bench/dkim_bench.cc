@@ -59,7 +59,7 @@ std::string make_body(std::string_view kind, std::size_t size) {
       else
         line.append(kWords[(turn >> 16) % 9]).append(" ");
     }
-    if (kind == "text") line.pop_back();
+    if (kind != "base64") line.pop_back();
     body += line + "\r\n";
   }
   body.resize(size - 2);
@@ -151,7 +151,8 @@ double opendkim_us(const std::string& mail, int count) {
 #endif
 }  // namespace
 
-int main() {
+// An argument names one kind of body.
+int main(int argc, char** argv) {
   const std::string pem = make_pem();
   const auto key = signature::PrivateKey::from_pem(pem);
   dns::Zone zone;
@@ -161,7 +162,8 @@ int main() {
   std::printf("%-7s %9s %10s %10s %7s %12s %10s %6s\n", "body", "octets", "floor us", "ours us", "ratio",
               "with parse us", "opendkim", "ours/");
   int missed = 0;
-  for (std::string_view kind : {"text", "base64", "html"})
+  for (std::string_view kind : {"text", "base64", "html"}) {
+    if (argc > 1 && kind != argv[1]) continue;
     for (std::size_t size : {2048u, 51200u, 1048576u}) {
       const std::string plain = header() + make_body(kind, size);
       core::Budget budget;
@@ -193,6 +195,7 @@ int main() {
       std::printf("%-7s %9zu %10.1f %10.1f %7.2f %12.1f %10.1f %6.2f%s\n", std::string(kind).c_str(), mail.size(),
                   least, ours, ours / least, parsed, peer, peer > 0 ? ours / peer : 0.0, good ? "" : "  NOT VERIFIED");
     }
+  }
   std::printf("goal: at most 1.5 x the floor; missed at %d of 9\n", missed);
   return 0;
 }

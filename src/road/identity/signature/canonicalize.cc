@@ -4,23 +4,14 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "base/core/text.h"
 #include "road/identity/signature/signature.h"
 
 namespace sekisho::signature {
 namespace {
-constexpr std::size_t kSmall = 512;      // spans up to this size are gathered
-constexpr std::size_t kGathered = 8192;  // and handed on together
-
-std::string_view many_lines() {
-  static const std::string lines = [] {
-    std::string s;
-    for (int i = 0; i < 1024; ++i) s += "\r\n";
-    return s;
-  }();
-  return lines;
-}
+constexpr std::size_t kSmall = 512;  // spans up to this size are gathered and handed on together
 
 // The first place from `i` on that relaxed form may change: a tab, a space before more white space or a line end, or
 // a space whose follower is not here yet.
@@ -43,32 +34,47 @@ std::size_t find_irregular(const char* p, std::size_t i, std::size_t n) {
   }
   return n;
 }
+
+std::size_t skip_wsp(const char* p, std::size_t i, std::size_t n) {
+#if defined(__SSE2__)
+  const __m128i tab = _mm_set1_epi8('\t'), space = _mm_set1_epi8(' ');
+  for (; i + 16 <= n; i += 16) {
+    const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
+    const unsigned mask =
+        static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(a, tab), _mm_cmpeq_epi8(a, space))));
+    if (mask != 0xffff) return i + static_cast<std::size_t>(std::countr_one(mask));
+  }
+#endif
+  while (i < n && core::is_wsp(p[i])) ++i;
+  return i;
+}
 }  // namespace
 
 void BodyCanonicalizer::flush() {
-  if (!small_.empty()) out_.update(small_);
-  small_.clear();
+  if (used_ > 0) out_.update({gathered_, used_});
+  used_ = 0;
 }
 
 void BodyCanonicalizer::emit(std::string_view octets) {
   size_ += octets.size();
-  if (octets.size() > kSmall) {
-    flush();
-    out_.update(octets);
-    return;
-  }
-  small_.append(octets);
-  if (small_.size() >= kGathered) flush();
+  if (octets.size() > kSmall || octets.size() > sizeof gathered_ - used_) flush();
+  if (octets.size() > kSmall) return out_.update(octets);
+  std::memcpy(gathered_ + used_, octets.data(), octets.size());
+  used_ += octets.size();
 }
 
 // RFC 6376 section 3.4.3: "ignores all empty lines at the end"; in the middle they count.
 void BodyCanonicalizer::release() {
-  while (held_lines_ > 0) {
-    const std::uint64_t now = std::min<std::uint64_t>(held_lines_, many_lines().size() / 2);
-    emit(many_lines().substr(0, now * 2));
-    held_lines_ -= now;
-  }
-  if (held_wsp_) emit(" ");
+  for (; held_lines_ > 1; --held_lines_) emit("\r\n");
+  if (sizeof gathered_ - used_ < 3) flush();
+  // The usual case, one line end and an indent, without branches.
+  const std::size_t before = used_;
+  std::memcpy(gathered_ + used_, "\r\n", 2);
+  used_ += held_lines_ * 2;
+  gathered_[used_] = ' ';
+  used_ += held_wsp_;
+  size_ += used_ - before;
+  held_lines_ = 0;
   held_wsp_ = false;
 }
 
@@ -98,24 +104,27 @@ void BodyCanonicalizer::relaxed(std::string_view octets) {
   while (i < n) {
     if (core::is_wsp(p[i])) {
       held_wsp_ = true;
-      ++i;
-    } else if (p[i] == '\r' && i + 1 == n) {
+      i = skip_wsp(p, i + 1, n);
+      if (i == n) return;
+    }
+    if (p[i] == '\r' && i + 1 == n) {
       held_cr_ = true;
-      ++i;
-    } else if (p[i] == '\r' && p[i + 1] == '\n') {
+      return;
+    }
+    if (p[i] == '\r' && p[i + 1] == '\n') {
       held_wsp_ = false;
       ++held_lines_;
       i += 2;
-    } else {
-      const std::size_t end = find_irregular(p, i, n);
-      std::string_view span = octets.substr(i, end - i);
-      if (end == n && span.ends_with('\r')) {
-        held_cr_ = true;
-        span.remove_suffix(1);
-      }
-      emit_span(span);
-      i = end;
+      continue;
     }
+    const std::size_t end = find_irregular(p, i, n);
+    std::string_view span = octets.substr(i, end - i);
+    if (end == n && span.ends_with('\r')) {
+      held_cr_ = true;
+      span.remove_suffix(1);
+    }
+    emit_span(span);
+    i = end;
   }
 }
 
@@ -155,16 +164,20 @@ namespace {
 // Everything between the folds as one line: CRLFs go, WSP runs become one SP, none at either end.
 void append_relaxed_value(std::string_view text, std::string& out) {
   const std::size_t start = out.size();
+  out.resize(start + text.size());
+  char* const first = out.data() + start;
+  char* at = first;
   bool space = false;
   for (char c : text) {
     if (core::is_wsp(c)) {
       space = true;
     } else if (c != '\r' && c != '\n') {
-      if (space && out.size() > start) out += ' ';
+      if (space && at != first) *at++ = ' ';
       space = false;
-      out += c;
+      *at++ = c;
     }
   }
+  out.resize(start + static_cast<std::size_t>(at - first));
 }
 
 void append_relaxed_name(std::string_view name, std::string& out) {

@@ -83,7 +83,8 @@ class BodyCanonicalizer final : public mail::BodySink {
   std::uint64_t held_lines_ = 0;
   std::uint64_t size_ = 0;
   mail::BodySink& out_;
-  std::string small_;  // short spans wait here so that the hash is not called for each
+  std::size_t used_ = 0;
+  char gathered_[8192];  // short spans wait here so that the hash is not called for each
 };
 
 // All body hashes a mail asks for in one pass: any number of l= limits cost one hash per canonical form and algorithm.
