@@ -15,8 +15,11 @@
 
 #include <filesystem>
 #include <fstream>
-#include <regex>
 #include <sstream>
+
+// gcc 12 warns of std::regex under its sanitizers.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <regex>
 
 #include "base/core/text.h"
 #include "mail/smtp/test_driver.h"

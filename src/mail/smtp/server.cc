@@ -101,13 +101,14 @@ std::optional<Action> Server::end_of_data(Reading& reading) {
   state_ = Ready{};
   reset_ = true;
   switch (fault) {
+    // Whoever relayed such a message may have seen another end of it than we do: then what follows is still its text.
     case DataFault::kBareLineEnd:
       ++events_.bare_line_end;
-      refuse("550 5.5.2 Bare CR or LF in the message\r\n");
+      say_and_end("550 5.5.2 Bare CR or LF in the message\r\n");
       break;
     case DataFault::kNul:
       ++events_.nul;
-      refuse("550 5.6.0 NUL in the message\r\n");
+      say_and_end("550 5.6.0 NUL in the message\r\n");
       break;
     case DataFault::kLineTooLong:
       refuse("554 5.6.0 A line of the message is too long\r\n");
@@ -169,7 +170,8 @@ void Server::answer_rcpt(const std::optional<Reply>& reply) {
   }
   if (names_unknown_recipient(*reply)) {
     ++events_.unknown_recipients;
-    if (++unknown_ < settings_.unknown_recipient_limit) return say(reply->format());
+    say(reply->format());
+    if (++unknown_ < settings_.unknown_recipient_limit) return;
     ++events_.dha;
     return say_and_end("421 4.7.0 Too many unknown recipients\r\n");
   }
@@ -226,18 +228,19 @@ void Server::say_and_end(std::string_view reply) {
 }
 
 void Server::refuse(std::string_view reply) {
-  if (count_error()) say(reply);
+  say(reply);
+  count_error();
 }
 
 void Server::refuse(const Reply& reply) {
-  if (reply.temporary() || count_error()) say(reply.format());
+  say(reply.format());
+  if (!reply.temporary()) count_error();
 }
 
-bool Server::count_error() {
+// The refusal itself is always told, so that no verdict turns into a 421 and comes again.
+void Server::count_error() {
   ++events_.errors;
-  if (++errors_ < settings_.error_limit) return true;
-  say_and_end("421 4.7.0 Too many errors\r\n");
-  return false;
+  if (++errors_ >= settings_.error_limit) say_and_end("421 4.7.0 Too many errors\r\n");
 }
 
 bool Server::count_junk() {

@@ -126,7 +126,7 @@ class Server {
   void say_and_end(std::string_view reply);
   void refuse(std::string_view reply);  // a 5xx that counts
   void refuse(const Reply& reply);
-  bool count_error();
+  void count_error();
   bool count_junk();
   void drop_transaction();
 
