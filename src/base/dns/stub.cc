@@ -91,7 +91,7 @@ class Stub final : public StubResolver {
   core::Task<AnswerPtr> resolve(std::shared_ptr<Transport> transport, const Name& name, Type type,
                                 core::Budget& budget);
   core::Task<Outcome> ask(std::shared_ptr<Transport> transport, const Name& name, Type type, std::int64_t deadline_ms);
-  core::Task<Try> attempt(Asking& asking, io::Endpoint server, std::int64_t until_ms);
+  core::Task<Try> attempt(Asking& asking, io::Endpoint server, std::int64_t wait_ms);
   std::string query(const Asking& asking, const io::Endpoint& server) const;
   std::int64_t wait_ms(unsigned round, bool last) const;
   static Outcome read(const Asking& asking, const Try& got);
@@ -184,11 +184,9 @@ core::Task<Stub::Outcome> Stub::ask(std::shared_ptr<Transport> lane, const Name&
     bool unreachable = true;
     const std::vector<io::Endpoint> servers = left;
     for (std::size_t i = 0; i < servers.size(); ++i) {
-      const std::int64_t now = io::now_ms();
-      if (now >= asking.deadline_ms) co_return failed;
+      if (io::now_ms() >= asking.deadline_ms) co_return failed;
       const bool last = round + 1 == options_.rounds && i + 1 == servers.size();
-      const std::int64_t until = std::min(asking.deadline_ms, now + wait_ms(round, last));
-      const Try got = co_await attempt(asking, servers[i], until);
+      const Try got = co_await attempt(asking, servers[i], wait_ms(round, last));
       if (got.end == Try::End::kStopped) {
         failed.stopped = true;
         co_return failed;
@@ -218,16 +216,16 @@ std::string Stub::query(const Asking& asking, const io::Endpoint& server) const 
   return out;
 }
 
-core::Task<Try> Stub::attempt(Asking& asking, io::Endpoint server, std::int64_t until_ms) {
+core::Task<Try> Stub::attempt(Asking& asking, io::Endpoint server, std::int64_t wait_ms) {
   Transport& lane = *asking.transport;
   std::string text = query(asking, server);
   const bool edns = get16(text, 10) != 0;
-  Try got = co_await lane.ask_udp(asking.exchange, server, text, asking.mixed_case, until_ms);
+  Try got = co_await lane.ask_udp(asking.exchange, server, text, asking.mixed_case, wait_ms, asking.deadline_ms);
   if (got.end == Try::End::kReply && edns && refuses_edns(got.reply)) {  // RFC 6891 section 6.2.2
     lane.plain_until_ms[got.server] = io::now_ms() + kPlainForMs;
     server = got.server;
     text = query(asking, server);
-    got = co_await lane.ask_udp(asking.exchange, server, text, asking.mixed_case, until_ms);
+    got = co_await lane.ask_udp(asking.exchange, server, text, asking.mixed_case, wait_ms, asking.deadline_ms);
   }
   if (got.end != Try::End::kReply || !is_truncated(got.reply)) co_return got;
   server = got.server;

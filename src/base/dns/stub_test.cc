@@ -22,12 +22,20 @@ const std::string kGood = "\xc0\0\2\1"s, kEvil = "\x0a\6\6\6"s;
 
 // A scripted name server on one loopback port, UDP and TCP. What it does is chosen by the first label of the question.
 struct FakeServer {
-  io::Udp udp = std::move(*io::Udp::bind(kAnyPort));
+  io::Listener tcp = std::move(*io::Listener::bind(kAnyPort));
+  io::Udp udp;
   io::Udp other = std::move(*io::Udp::bind(kAnyPort));  // replies from here come from the wrong port
-  io::Listener tcp = std::move(*io::Listener::bind(udp.local()));
-  std::map<std::string, int> asked;  // by first label
-  int plain = 0;                     // queries without EDNS
+  std::map<std::string, int> asked;                     // by first label
+  int plain = 0;                                        // queries without EDNS
 
+  FakeServer() : udp(both(tcp)) {}
+  static io::Udp both(io::Listener& tcp) {
+    for (;;) {
+      auto udp = io::Udp::bind(tcp.local());
+      if (udp) return std::move(*udp);
+      tcp = std::move(*io::Listener::bind(kAnyPort));
+    }
+  }
   static Message reply_to(const Message& query) {
     Message reply;
     reply.header.id = query.header.id;
@@ -263,6 +271,24 @@ TEST(Stub, EqualLookupsShareOneQuery) {
       for (int i = 0; i < 90; ++i) many.push_back(w.ask("n" + std::to_string(i) + ".test"));
       const auto more = co_await core::when_all(std::move(many));
       for (const AnswerPtr& answer : more) EXPECT_TRUE(is_good(answer));
+    }
+  };
+  run(world, Body::run(world));
+}
+
+TEST(Stub, ManyStandInLine) {
+  World world;
+  struct Body {
+    static Task<void> run(World& w) {
+      w.start();
+      w.budget.dns_queries = 3000;
+      std::vector<Task<AnswerPtr>> many;
+      for (int i = 0; i < 300; ++i) many.push_back(w.ask("silent.d" + std::to_string(i) + ".test"));
+      for (int i = 0; i < 2000; ++i) many.push_back(w.ask("n.d" + std::to_string(i) + ".test"));
+      const auto answers = co_await core::when_all(std::move(many));
+      for (std::size_t i = 0; i < answers.size(); ++i) {
+        EXPECT_EQ(answers[i]->code, i < 300 ? Code::kTimeout : Code::kRecords) << i;
+      }
     }
   };
   run(world, Body::run(world));

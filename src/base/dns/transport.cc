@@ -1,6 +1,7 @@
 #include "base/dns/transport.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/dns/packet.h"
 #include "base/dns/record.h"
@@ -38,6 +39,12 @@ Exchange::~Exchange() {
     const auto mine = waiting.find(sent->id);
     if (mine != waiting.end() && mine->second == sent.get()) waiting.erase(mine);
   }
+}
+
+Try Exchange::take() {
+  Try out = std::move(*end_);
+  end_.reset();
+  return out;
 }
 
 std::shared_ptr<Transport::Slot> Transport::pick(const io::Endpoint& server) {
@@ -115,10 +122,29 @@ void Transport::dispatch(Slot& slot, std::string_view datagram) {
   exchange.event_.set();
 }
 
-core::Task<Try> Transport::ask_udp(Exchange& exchange, io::Endpoint server, std::string query, bool exact_case,
-                                   std::int64_t deadline_ms) {
+core::Task<bool> Transport::stand_in_line(std::int64_t deadline_ms) {
+  Turn turn;
+  const auto place = line_.insert(line_.end(), &turn);
+  (void)co_await turn.event.wait(deadline_ms);
+  if (!turn.given) line_.erase(place);
+  co_return turn.given;
+}
+
+void Transport::leave() {
+  if (line_.empty()) {
+    --fresh_;
+    return;
+  }
+  Turn* next = line_.front();  // takes over our place in the window
+  line_.pop_front();
+  next->given = true;
+  next->event.set();
+}
+
+bool Transport::send(Exchange& exchange, const io::Endpoint& server, std::string query, bool exact_case,
+                     std::int64_t deadline_ms) {
   auto slot = pick(server);
-  if (!slot) co_return Try{Try::End::kUnreachable, {}, server};
+  if (!slot) return false;
   auto sent = std::make_shared<Exchange::Sent>();
   do {
     sent->id = static_cast<std::uint16_t>(random_.u64());
@@ -131,25 +157,45 @@ core::Task<Try> Transport::ask_udp(Exchange& exchange, io::Endpoint server, std:
   sent->exact_case = exact_case;
   slot->waiting.emplace(sent->id, sent.get());
   exchange.sent_.push_back(sent);
-  exchange.end_.reset();
   slot->last_deadline_ms = std::max(slot->last_deadline_ms, deadline_ms);
   ++slot->queries;
   ++counts_.queries;
-  if (!slot->udp.send(sent->query)) {
-    slot->broken = true;
-    co_return Try{Try::End::kUnreachable, {}, server};
-  }
+  if (!slot->udp.send(sent->query)) return slot->broken = true, false;
   if (!slot->reading) {
     slot->reading = true;
     io::spawn(read(shared_from_this(), slot));
   }
-  while (!exchange.end_) {
-    const auto waited = co_await exchange.event_.wait(deadline_ms);
-    if (waited || exchange.end_) continue;
-    const bool stopped = waited.error() == io::IoError::kCancelled;
-    co_return Try{stopped ? Try::End::kStopped : Try::End::kTimeout, {}, server};
+  return true;
+}
+
+core::Task<Try> Transport::ask_udp(Exchange& exchange, io::Endpoint server, std::string query, bool exact_case,
+                                   std::int64_t wait_ms, std::int64_t deadline_ms) {
+  if (fresh_ < kWindow) {
+    ++fresh_;
+  } else {
+    const bool given = co_await stand_in_line(deadline_ms);
+    const bool late = io::now_ms() >= deadline_ms;
+    if (!given) co_return Try{late ? Try::End::kTimeout : Try::End::kStopped, {}, server};
   }
-  co_return std::move(*exchange.end_);
+  const std::int64_t now = io::now_ms();
+  const std::int64_t until_ms = std::min(deadline_ms, now + wait_ms);
+  if (exchange.end_ && exchange.end_->end == Try::End::kReply) {  // to an earlier try, while we stood in line
+    leave();
+    co_return exchange.take();
+  }
+  exchange.end_.reset();
+  if (!send(exchange, server, std::move(query), exact_case, until_ms)) {
+    leave();
+    co_return Try{Try::End::kUnreachable, {}, server};
+  }
+  bool fresh = true, stopped = false;
+  while (!exchange.end_ && !stopped && (fresh || io::now_ms() < until_ms)) {
+    const auto waited = co_await exchange.event_.wait(fresh ? std::min(until_ms, now + kFreshMs) : until_ms);
+    stopped = !waited && waited.error() == io::IoError::kCancelled;
+    if (std::exchange(fresh, false)) leave();
+  }
+  if (exchange.end_) co_return exchange.take();
+  co_return Try{stopped ? Try::End::kStopped : Try::End::kTimeout, {}, server};
 }
 
 namespace {

@@ -2,6 +2,7 @@
 // Sockets and queries of one resolver on one loop. Private to this room.
 #include <array>
 #include <atomic>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -44,6 +45,7 @@ class Exchange {
  private:
   friend class Transport;
   struct Sent;
+  Try take();
   std::vector<std::shared_ptr<Sent>> sent_;
   io::Event event_;
   std::optional<Try> end_;
@@ -54,13 +56,17 @@ class Transport : public std::enable_shared_from_this<Transport> {
   static constexpr std::size_t kSockets = 32;  // to one server
   static constexpr unsigned kSocketQueries = 1000;
   static constexpr std::int64_t kSocketLifeMs = 10'000;
+  // So many fresh queries of one loop at a time; the others wait in line, for a server that is flooded drops queries.
+  // A query counts until its reply or for kFreshMs, so names whose servers are dead do not hold up the line.
+  static constexpr unsigned kWindow = 256;
+  static constexpr std::int64_t kFreshMs = 250;
 
   Transport(core::Random& random, Counts& counts) : random_(random), counts_(counts) {}
 
-  // Sends the query to the server over UDP under an id of its own and waits until the deadline for a reply to this or
-  // an earlier try of the exchange. `query` is encoded with any id.
+  // Sends the query to the server over UDP under an id of its own, when its turn comes, and waits wait_ms for a reply
+  // to this or an earlier try of the exchange. `query` is encoded with any id.
   core::Task<Try> ask_udp(Exchange& exchange, io::Endpoint server, std::string query, bool exact_case,
-                          std::int64_t deadline_ms);
+                          std::int64_t wait_ms, std::int64_t deadline_ms);
   core::Task<Try> ask_tcp(io::Endpoint server, std::string query, std::int64_t deadline_ms);
 
   std::map<std::string, std::shared_ptr<Flight>> flights;  // by name and type
@@ -73,11 +79,21 @@ class Transport : public std::enable_shared_from_this<Transport> {
   static core::Task<void> read(std::shared_ptr<Transport> self, std::shared_ptr<Slot> slot);
   static core::Task<void> retire(std::shared_ptr<Transport> self);
   void dispatch(Slot& slot, std::string_view datagram);
+  core::Task<bool> stand_in_line(std::int64_t deadline_ms);
+  void leave();
+  bool send(Exchange& exchange, const io::Endpoint& server, std::string query, bool exact_case,
+            std::int64_t deadline_ms);
+  struct Turn {
+    io::Event event;
+    bool given = false;
+  };
 
   core::Random& random_;
   Counts& counts_;
   std::map<io::Endpoint, std::vector<std::shared_ptr<Slot>>> pools_;
   bool retiring_ = false;
+  unsigned fresh_ = 0;
+  std::list<Turn*> line_;
 };
 
 }  // namespace sekisho::dns
