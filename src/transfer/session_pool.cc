@@ -46,7 +46,7 @@ std::unique_ptr<Session> SessionPool::pop_idle() {
     const bool old = io::now_ms() - session->idle_since_ms >= limits_.idle_ms;
     if (!old && !session->stale()) return session;
     session.reset();
-    --open_;
+    closed();
   }
   return nullptr;
 }

@@ -1,8 +1,8 @@
 #pragma once
 // The clients to the next hop: SMTP (RFC 5321), LMTP (RFC 2033) and Maildir behind one NextHop, with kept sessions and
 // a recipient probe. A NextHop belongs to the loop it was made on: with several loops, make one on each and share
-// sessions_count out among them. It must outlive no loop and no Task of it. Nothing here bounces: every end is an
-// Outcome.
+// sessions_count out among them. Destroy it
+// before that loop and after all of its Tasks. Nothing here bounces: every end is an Outcome.
 #include <cstdint>
 #include <memory>
 #include <optional>

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <atomic>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -8,6 +10,7 @@
 #include <chrono>
 #include <csignal>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "base/io/io.h"
@@ -34,6 +37,25 @@ void ignore_sigpipe() {
 }
 }  // namespace
 
+// A descriptor may outlive its loop by mistake (a socket in a result): the loop takes it out of the reactor at its end.
+struct Registered {
+  Registered* before = nullptr;
+  Registered* after = nullptr;
+  void insert_after(Registered& head) {
+    before = &head;
+    after = head.after;
+    if (after) after->before = this;
+    head.after = this;
+  }
+  void remove() {
+    if (before) before->after = after;
+    if (after) after->before = before;
+    before = after = nullptr;
+  }
+  virtual void leave() {}
+  virtual ~Registered() = default;
+};
+
 // Every waiter of the loop, with a deadline or not, in one heap; one Asio timer stands at the earliest deadline or
 // before it. Taking a waiter out never touches the timer: most waits end long before their deadline.
 struct Loop::Impl {
@@ -48,6 +70,7 @@ struct Loop::Impl {
   bool is_stopping = false;
   int inline_operations = 0;
   std::atomic<std::size_t> live{0};
+  Registered sources;
 
   void put(std::size_t at, Waiter* waiter) {
     heap[at] = waiter;
@@ -146,6 +169,10 @@ Loop::Loop() : impl_(std::make_unique<Impl>()) {
   if (!current_loop) current_loop = this;
 }
 Loop::~Loop() {
+  while (Registered* source = impl_->sources.after) {
+    source->remove();
+    source->leave();
+  }
   if (current_loop == this) current_loop = nullptr;
 }
 Loop& Loop::current() {
@@ -210,20 +237,27 @@ void Yield::await_suspend(std::coroutine_handle<> handle) {
 }
 
 // Asio's wait stays armed when a waiter gives up at its deadline; the next waiter of that side uses it.
-struct Source::State : std::enable_shared_from_this<Source::State> {
+struct Source::State : Registered, std::enable_shared_from_this<Source::State> {
   Loop::Impl& loop;
-  Descriptor descriptor;
+  std::optional<Descriptor> descriptor;  // empty once the loop is gone
   struct Side {
     WaitList waiters;
     bool armed = false;
   };
   Side read, write;
 
-  State(Loop::Impl& on, int fd) : loop(on), descriptor(on.io.get_executor(), fd) {}
+  State(Loop::Impl& on, int fd) : loop(on), descriptor(std::in_place, on.io.get_executor(), fd) {
+    insert_after(on.sources);
+  }
+  ~State() override { remove(); }
+  void leave() override {
+    descriptor->release();
+    descriptor.reset();
+  }
   void arm(Side& side, Descriptor::wait_type type) {
     if (side.armed) return;
     side.armed = true;
-    descriptor.async_wait(type, [self = shared_from_this(), &side](boost::system::error_code) {
+    descriptor->async_wait(type, [self = shared_from_this(), &side](boost::system::error_code) {
       side.armed = false;
       side.waiters.wake_all({});
       self->loop.drain();
@@ -234,6 +268,7 @@ struct Source::State : std::enable_shared_from_this<Source::State> {
 Source::Source(int fd) : state_(std::make_shared<State>(here(), fd)), fd_(fd) {}
 Source::~Source() { close(); }
 void Source::cancel() {
+  if (!state_->descriptor) return;
   state_->read.waiters.wake_all(IoError::kCancelled);
   state_->write.waiters.wake_all(IoError::kCancelled);
 }
@@ -241,7 +276,10 @@ void Source::close() {
   if (fd_ < 0) return;
   cancel();
   boost::system::error_code ignored;
-  state_->descriptor.close(ignored);
+  if (state_->descriptor)
+    state_->descriptor->close(ignored);
+  else
+    ::close(fd_);
   fd_ = -1;
 }
 Source::ReadyWait::ReadyWait(Source& from, Want what, std::int64_t deadline_ms)
