@@ -80,6 +80,9 @@ class Builder {
     s.command_timeout_ms = number("mx.command_timeout_ms");
     s.data_timeout_ms = number("mx.data_timeout_ms");
     s.session_ms = number("mx.session_ms");
+    s.greet_pause_ms = number("mx.greet_pause_ms");
+    s.smtp.error_limit = static_cast<std::uint32_t>(number("mx.errors_count"));
+    s.smtp.unknown_recipient_limit = static_cast<std::uint32_t>(number("mx.unknown_recipients_count"));
     s.node = out_.road->node;
     out_.road->message_bytes = s.smtp.data.size_bytes;
     const std::string &certificate = text("mx.tls_certificate"), &key = text("mx.tls_key");

@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "gate/session/test_client.h"
+#include "../test/support/gate_client.h"
 
 namespace sekisho::mx {
 namespace {

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "../test/support/gate_road.h"
 #include "gate/mx/mx.h"
-#include "gate/session/test_road.h"
 
 namespace {
 using namespace sekisho;

@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "../test/support/gate_road.h"
 #include "gate/session/session.h"
-#include "gate/session/test_road.h"
 
 namespace sekisho::session {
 
