@@ -13,7 +13,7 @@ IndexValue index_octets(std::string_view octets) {
   static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   unsigned char digest[32];
   EVP_Digest(octets.data(), octets.size(), digest, nullptr, sha256, nullptr);
-  IndexValue out;
+  IndexValue out{};
   std::copy_n(digest, out.size(), out.begin());
   return out;
 }
@@ -21,13 +21,13 @@ IndexValue index_octets(std::string_view octets) {
 IndexValue index_text(std::string_view text) { return index_octets(core::to_lower(text)); }
 
 IndexValue index_ip(const core::IpAddress& ip) {
-  IndexValue out;
+  IndexValue out{};
   std::copy(ip.octets().begin(), ip.octets().end(), out.begin());
   return out;
 }
 
 IndexValue index_id(const TransactionId& id) {
-  IndexValue out;
+  IndexValue out{};
   std::copy(id.octets.begin(), id.octets.end(), out.begin());
   return out;
 }

@@ -1,0 +1,2 @@
+add_executable(bench_ledger EXCLUDE_FROM_ALL ledger_bench.cc)
+target_link_libraries(bench_ledger trail)
