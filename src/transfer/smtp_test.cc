@@ -1,5 +1,6 @@
 // The SMTP and LMTP client against next hops that behave, refuse, stall and vanish.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include "../test/support/self_signed.h"
 #include "base/core/text.h"
@@ -277,6 +278,91 @@ TEST(Smtp, ABigMessageArrivesWhole) {
     }
   };
   io::run(T::go());
+}
+
+// A next hop that stops reading in the middle of a big message on its connection `broken`, perhaps with a word.
+struct Choke {
+  std::string word;
+  int broken;
+  int data_seen = 0;
+};
+Task<Ran> choked(std::shared_ptr<Choke> choke) {
+  auto bound = io::Listener::bind(*io::Endpoint::parse("127.0.0.1:0"));
+  struct T {
+    static Task<void> session(std::shared_ptr<Choke> choke, int fd, int connection) {
+      io::Socket socket(fd);
+      co_await socket.write("220 x\r\n", io::now_ms() + 1000);
+      std::string input;
+      std::vector<char> buffer(4096);
+      bool data = false;
+      for (int message = 0;;) {
+        auto got = co_await socket.read(buffer, io::now_ms() + 3000);
+        if (!got) co_return;
+        input.append(buffer.data(), *got);
+        if (data && connection == choke->broken && (choke->broken > 1 || message == 2)) {
+          if (!choke->word.empty()) co_await socket.write(choke->word, io::now_ms() + 1000);
+          const linger hard{1, 0};
+          if (choke->word.empty()) setsockopt(socket.fd(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+          co_return;
+        }
+        std::string answer;
+        for (std::size_t end; (end = input.find("\r\n")) != std::string::npos; input.erase(0, end + 2)) {
+          const std::string line = input.substr(0, end);
+          if (data && line != ".") continue;
+          if (core::istarts_with(line, "EHLO"))
+            answer += "250-x\r\n250 PIPELINING\r\n";
+          else if (line == "DATA")
+            answer += "354 go\r\n";
+          else
+            answer += "250 2.0.0 Ok\r\n";
+          message += line == "DATA";
+          data = line == "DATA";
+          if (line == ".") ++choke->data_seen;
+        }
+        if (!answer.empty()) co_await socket.write(answer, io::now_ms() + 1000);
+      }
+    }
+    static Task<void> serve(std::shared_ptr<io::Listener> listener, std::shared_ptr<Choke> choke) {
+      for (int connection = 1;; ++connection) {
+        auto fd = co_await listener->accept();
+        if (!fd) co_return;
+        io::spawn(session(choke, *fd, connection));
+      }
+    }
+  };
+  auto listener = std::make_shared<io::Listener>(std::move(*bound));
+  io::spawn(T::serve(listener, choke));
+  Options options;
+  options.address = listener->local();
+  options.timeout_ms = 2000;
+  NextHop next(options, bench().clock, bench().random, bench().pool);
+  std::string big = "Subject: big\r\n\r\n";
+  while (big.size() < 12'000'000) big += "0123456789012345678901234567890123456789012345678901234567890123456789\r\n";
+  Ran ran;
+  for (int i = 0; i < 2; ++i) {
+    auto outcomes = co_await relay(next, envelope(), big);
+    ran.all.push_back(std::move(outcomes));
+  }
+  ran.stats = next.stats();
+  listener->cancel();
+  co_return ran;
+}
+
+TEST(Smtp, ABreakInsideTheMessageIsRetriedOnlyOnAReusedSession) {
+  auto once = std::make_shared<Choke>(Choke{"", 1});
+  const Ran retried = io::run(choked(once));
+  EXPECT_EQ(retried.all[0][0].outcome, Outcome::kDelivered);
+  EXPECT_EQ(retried.all[1][0].outcome, Outcome::kDelivered);
+  EXPECT_EQ(retried.stats.retries, 1u);
+  EXPECT_EQ(once->data_seen, 2);
+}
+
+TEST(Smtp, WhatTheNextHopSaysInsideTheMessageIsTheOutcome) {
+  auto choke = std::make_shared<Choke>(Choke{"552 5.3.4 too big\r\n", 1});
+  const Ran ran = io::run(choked(choke));
+  EXPECT_EQ(ran.all[1][0].outcome, Outcome::kRefused);
+  EXPECT_EQ(ran.all[1][0].reply.enhanced, "5.3.4");
+  EXPECT_EQ(ran.stats.retries, 0u);
 }
 
 TEST(Smtp, UnsentTransactionDeliversNothing) {
