@@ -187,7 +187,7 @@ core::Result<bool, KeyError> KeyRing::rotate(std::int64_t now_s) {
     return key.replaced_s != 0 && now_s - key.replaced_s >= settings_.keep_s;
   };
   const bool due = keys_.empty() || now_s - keys_.back().created_s >= settings_.rotate_s;
-  if (!due && std::none_of(keys_.begin(), keys_.end(), is_over)) return false;
+  if (!due && !unwritten_ && std::none_of(keys_.begin(), keys_.end(), is_over)) return false;
   if (due) add_key(now_s);
   for (auto& key : keys_) {
     const bool crowded = keys_.size() > kKeysMax && &key < &keys_[keys_.size() - kKeysMax];
@@ -197,7 +197,8 @@ core::Result<bool, KeyError> KeyRing::rotate(std::int64_t now_s) {
   }
   std::erase_if(keys_, [](const auto& key) { return key.secret.empty(); });
   const auto written = write();
-  if (!written) return core::error(written.error());
+  unwritten_ = !written;
+  if (unwritten_) return core::error(written.error());
   return true;
 }
 

@@ -69,7 +69,7 @@ class KeyRing {
   ~KeyRing();
 
   // Makes a new key when the last one is old, destroys keys whose time is over. Call it every hour or so; true when the
-  // file changed. On an error the ring goes on with the keys it has.
+  // file changed. On an error the ring goes on in memory and the next call writes again.
   core::Result<bool, KeyError> rotate(std::int64_t now_s);
 
   std::string seal(const Statement& statement, const Sender& sender) const;
@@ -93,6 +93,7 @@ class KeyRing {
   mutable std::mutex mutex_;
   std::vector<Key> keys_;                         // oldest first; the last one seals
   std::array<std::int64_t, 256> destroyed_at_{};  // 0: no key of this id was destroyed since it was last used
+  bool unwritten_ = false;                        // the file is behind memory
 };
 
 }  // namespace sekisho::receipt

@@ -157,6 +157,17 @@ TEST_F(Receipts, BrokenFilesAreErrors) {
   EXPECT_EQ(KeyRing::open(file_, {}, random_, kNow).error(), KeyError::kUnwritable);
 }
 
+TEST_F(Receipts, AFailedWriteIsMadeUpFor) {
+  const auto keys = ring();
+  std::filesystem::rename(folder_, folder_ + ".away");
+  EXPECT_EQ(keys->rotate(kNow + kDay).error(), KeyError::kUnwritable);
+  const auto code = keys->seal(statement_, sender_);
+  EXPECT_TRUE(keys->open(code).ok());
+  std::filesystem::rename(folder_ + ".away", folder_);
+  EXPECT_TRUE(*keys->rotate(kNow + kDay + 60));
+  EXPECT_TRUE(ring(kNow + kDay + 120)->open(code).ok());
+}
+
 TEST_F(Receipts, AClockThatJumpsBackHarmsNothing) {
   const auto keys = ring();
   const auto code = keys->seal(statement_, sender_);

@@ -95,8 +95,10 @@ core::Task<Aligned> align(const Alignment& a, const mail::Domain& identifier, bo
   const Walk walk = co_await a.discovery.walk(identifier);
   if (is_fault(walk.fault)) co_return Aligned::kUnknown;
   if (organizational_domain(walk, identifier) != organizational) co_return Aligned::kNo;
-  // A registry that publishes a record without psd= must not make its customers one organisation.
-  const bool own = organizational == a.author && a.found.lookup->record.psd == Psd::kNo;
+  // A registry that publishes a record without psd= must not make its customers one organisation; psd=n says it is one.
+  const auto at =
+      std::find_if(walk.stops.begin(), walk.stops.end(), [&](const auto& s) { return s.domain == organizational; });
+  const bool own = at != walk.stops.end() && at->lookup->record.psd == Psd::kNo;
   co_return !own && psl && psl->is_registry_suffix(organizational) ? Aligned::kNo : Aligned::kYes;
 }
 

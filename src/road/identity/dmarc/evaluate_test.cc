@@ -167,6 +167,8 @@ TEST(DmarcTree, CustomersOfARegistryWithoutPsdTag) {
   EXPECT_EQ(e.result, AuthResult::kFail);
   EXPECT_TRUE(has(e, "dmarc_public_suffix"));
   EXPECT_EQ(run(zone, with_spf(from("co.jp"), "co.jp"), options).result, AuthResult::kPass);
+  const Zone own{{"_dmarc.co.jp", {"v=DMARC1; p=reject; psd=n"}}};
+  EXPECT_EQ(run(own, with_spf(from("a.co.jp"), "b.co.jp"), options).result, AuthResult::kPass);
 }
 
 TEST(Dmarc, NothingFound) {
