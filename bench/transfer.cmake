@@ -1,0 +1,2 @@
+add_executable(bench_transfer EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/transfer_bench.cc)
+target_link_libraries(bench_transfer transfer)
