@@ -292,6 +292,22 @@ TEST(Dkim, PublicSuffixAndUncoveredFromAreFindings) {
   EXPECT_TRUE(out.has("dkim_from_unsigned"));
 }
 
+// RFC 8616 section 5: U-labels in d= and s= are looked up as A-labels.
+TEST(Dkim, InternationalDomain) {
+  std::string mail = signed_mail(rsa(), by("xn--wgv71a.example", "xn--wgv71a"));
+  dns::Zone zone;
+  zone.add("xn--wgv71a._domainkey.xn--wgv71a.example", dns::Type::kTxt, rsa().record());
+  EXPECT_EQ(check(mail, zone).result(), AuthResult::kPass);
+  for (std::string_view tag : {"d=", "s="}) {
+    const auto at = mail.find(std::string(tag) + "xn--wgv71a");
+    mail.replace(at + 2, 10, "\xe6\x97\xa5\xe6\x9c\xac");
+  }
+  const auto out = check(mail, zone);
+  EXPECT_EQ(out.result(), AuthResult::kFail) << out.reason();  // the key is found, the field was changed
+  EXPECT_EQ(out.all[0].signing_domain, "xn--wgv71a.example");
+  EXPECT_EQ(out.all[0].selector, "xn--wgv71a");
+}
+
 TEST(Dkim, HeadsTellSignaturesApart) {
   const std::string one = *sign(*message(kMail), ed25519(), by("sender.example"));
   std::string two = one;

@@ -59,6 +59,21 @@ std::optional<KeyError> refuse_rsa(EVP_PKEY* key) {
   return {};
 }
 
+// RFC 8032 section 5.1.7 lets points of small order be keys; under one of them a constant signature fits every text,
+// and OpenSSL accepts it. These are their y coordinates, also those not reduced; the top bit is the sign of x.
+bool has_small_order(std::string_view point) {
+  static constexpr std::string_view kOrder8[] = {"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+                                                 "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"};
+  std::string y(point);
+  y.back() = static_cast<char>(y.back() & 0x7f);
+  const auto middle = [&](char octet) { return y.find_first_not_of(octet, 1) >= 31; };
+  const auto low = static_cast<unsigned char>(y[0]);
+  if (middle('\0') && y.back() == 0) return low <= 1;                         // 0, 1
+  if (middle('\xff') && y.back() == 0x7f) return low >= 0xec && low <= 0xee;  // -1, and 0 and 1 plus the prime
+  const std::string text = core::hex(y);
+  return text == kOrder8[0] || text == kOrder8[1];
+}
+
 KeyContext verify_context(EVP_PKEY* key, Hash hash) {
   KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
   if (!context || EVP_PKEY_verify_init(context.get()) <= 0 ||
@@ -90,7 +105,8 @@ core::Result<std::shared_ptr<PublicKey>, KeyError> parse_key(KeyType type, std::
   impl->type = type;
   if (type == KeyType::kEd25519) {
     // RFC 8463 section 4: the 32 octets of the key, no ASN.1 around them.
-    if (der->size() == 32) impl->key.reset(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, octets(*der), 32));
+    if (der->size() == 32 && !has_small_order(*der))
+      impl->key.reset(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, octets(*der), 32));
   } else {
     impl->key = parse_rsa(*der);
   }

@@ -81,6 +81,17 @@ TEST(PublicKey, RefusesKeysAnybodyCouldSignWithAndKeysThatCostTooMuch) {
   EXPECT_EQ(PublicKey::load(KeyType::kEd25519, core::base64(std::string(31, 'k'))).error(), KeyError::kUnusable);
 }
 
+TEST(PublicKey, RefusesEd25519PointsOfSmallOrder) {
+  const std::string ff(30, '\xff');
+  for (std::string point : {std::string(32, '\0'), '\1' + std::string(31, '\0'), '\1' + std::string(30, '\0') + '\x80',
+                            "\xec" + ff + "\x7f", "\xed" + ff + "\xff", "\xee" + ff + "\x7f",
+                            *core::unhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
+                            *core::unhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa")})
+    EXPECT_EQ(PublicKey::load(KeyType::kEd25519, core::base64(point)).error(), KeyError::kUnusable) << core::hex(point);
+  // RFC 8032 section 7.1, the key of the first test.
+  EXPECT_TRUE(PublicKey::load(KeyType::kEd25519, "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="));
+}
+
 TEST(PublicKey, CacheIsBounded) {
   const std::string e("\x01\x00\x01", 3);
   for (int i = 0; i < 600; ++i) {
