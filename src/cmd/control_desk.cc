@@ -1,6 +1,8 @@
 #include "cmd/control_desk.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <climits>
 
 #include "base/control/control.h"
 #include "base/core/text.h"
@@ -113,8 +115,8 @@ core::Task<std::string> show(ControlDesk& desk, json::object request) {
     const std::uint64_t last = desk.trail.ledger().last_seq();
     std::uint64_t from = static_cast<std::uint64_t>(number_at(request, "from_seq"));
     if (from == 0) from = last > static_cast<std::uint64_t>(limit) ? last - static_cast<std::uint64_t>(limit) + 1 : 1;
-    report = desk.trail.ledger().scan(from, INT32_MIN, [&](const store::Stored& s) {
-      json::object fields;
+    report = desk.trail.ledger().scan({}, [&](const store::Stored& s) {
+      if (s.at.seq < from) return true;
       json::array rows;
       for (const auto& [name, value] : trail::describe(s.type, s.fields)) rows.push_back({{"name", name}, {"value", utf8(value)}});
       records.push_back({{"seq", s.at.seq}, {"time", time_text(s.time_us)}, {"event", trail::event_name(s.type)}, {"type", s.type}, {"fields", rows}});

@@ -111,7 +111,8 @@ void read_envelope(const Facts& facts, const Policy& policy, Hits& hits) {
 
 void read_spf(const Facts& facts, const Policy& policy, Hits& hits) {
   const auto& spf = facts.spf_mail_from;
-  if (spf.result == AuthResult::kFail) hits.push_back({Cell::k_spf_fail, spf.domain});
+  // "Alone": a forwarded mail whose signature still proves it has nothing to answer for (RFC 7208 section 8.4).
+  if (spf.result == AuthResult::kFail && !proven(facts)) hits.push_back({Cell::k_spf_fail, spf.domain});
   if (spf.result == AuthResult::kSoftFail) hits.push_back({Cell::k_spf_softfail, spf.domain});
   if (spf.result == AuthResult::kPermError) hits.push_back({Cell::k_spf_permerror, spf.domain});
   if (spf.result == AuthResult::kTempError && !proven(facts))
@@ -245,7 +246,9 @@ Verdict decide(const Facts& facts, const Policy& policy, Moment moment) {
     const bool seen = std::any_of(verdict.reasons.begin(), verdict.reasons.end(),
                                   [&](const auto& r) { return r.room == hit.room && r.code == hit.code; });
     if (seen) continue;
-    const bool enforced = policy.mode(cell.stage) == Mode::kEnforce && !lifted(facts, hit.cell);
+    // What cannot be accepted at all (a relay, an unknown recipient, a loop) is refused in observe mode too.
+    const bool passable = cell.allowed & bit(Action::kAccept);
+    const bool enforced = !passable || (policy.mode(cell.stage) == Mode::kEnforce && !lifted(facts, hit.cell));
     verdict.reasons.push_back({cell.stage, hit.room, hit.code, hit.evidence, action, enforced});
     verdict.would_be = std::max(verdict.would_be, action);
     if (!enforced || action <= verdict.action) continue;

@@ -1,0 +1,34 @@
+#include "cmd/progress.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace sekisho::cmd {
+
+Progress::Progress(std::string what, std::size_t all) : what_(std::move(what)), all_(all), shown_(::isatty(2) && all > 0) {}
+
+Progress::~Progress() {
+  if (!shown_) return;
+  draw();
+  std::fputc('\n', stderr);
+}
+
+void Progress::step() {
+  ++done_;
+  const auto now = std::chrono::steady_clock::now();
+  if (!shown_ || now - drawn_ < std::chrono::milliseconds(100)) return;
+  drawn_ = now;
+  draw();
+}
+
+void Progress::draw() const {
+  constexpr std::size_t kWidth = 40;
+  const std::size_t full = all_ ? done_ * kWidth / all_ : kWidth;
+  std::string bar(full, '#');
+  bar.resize(kWidth, '.');
+  std::fprintf(stderr, "\r%s [%s] %zu/%zu", what_.c_str(), bar.c_str(), done_, all_);
+  std::fflush(stderr);
+}
+
+}  // namespace sekisho::cmd
