@@ -24,7 +24,7 @@ std::optional<MessageError> check_line_ends(std::string_view text) {
   std::size_t lf = find(text, '\n', 0);
   while (cr < text.size() || lf < text.size()) {
     if (lf < cr) return MessageError::kBareLf;
-    if (lf != cr + 1) return MessageError::kBareCr;
+    if (lf != cr + 1 || lf == text.size()) return MessageError::kBareCr;
     cr = find(text, '\r', lf + 1);
     lf = find(text, '\n', lf + 1);
   }

@@ -28,6 +28,11 @@ void check(const Message& message) {
   message.body().copy_to(body);
   const std::size_t blank = message.shape().no_blank_line ? 0 : 2;
   must(header.size() + blank + body.octets.size() == message.size());
+  const std::string all = header + (blank ? "\r\n" : "") + body.octets;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i] == '\n') must(i > 0 && all[i - 1] == '\r');
+    if (all[i] == '\r') must(i + 1 < all.size() && all[i + 1] == '\n');
+  }
   must(message.all("received").size() == message.received_count());
 }
 }  // namespace
