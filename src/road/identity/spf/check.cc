@@ -9,10 +9,6 @@
 namespace sekisho::spf {
 namespace {
 
-bool beyond_ascii(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 0x7f; });
-}
-
 // Section 4.3: a malformed name, or one of a single label, is not checked. Mail domains are letters, digits and hyphens
 // (RFC 5321 section 4.1.2), here with underscores; so no comment, quote or space gets on to a header or into the DNS.
 bool is_checkable(std::string_view domain) {
@@ -238,7 +234,7 @@ std::optional<Check::Result> Check::redirect(std::string_view spec, std::string_
     case Step::kMissing:
       return std::nullopt;
     case Step::kNoMatch:
-      return permerror("redirect to a malformed domain"), Result::kPermError;
+      return out_.reason = "no mechanism matched", Result::kNeutral;  // RFC 8616 section 4
     default:
       return Result::kPermError;
   }

@@ -7,6 +7,7 @@
 #include "base/dns/zone.h"
 #include "road/identity/spf/spf.h"
 
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
 namespace {
 thread_local std::size_t allocations = 0;
 }
@@ -194,6 +195,18 @@ TEST(Spf, MappedClientsAreIpv4) {
   EXPECT_EQ(check("t.example. TXT \"v=spf1 ip6:::ffff:1.2.3.4/0 -all\"", {.ip = "2001:db8::1"}).result,
             AuthResult::kPass);
   EXPECT_EQ(check("t.example. TXT \"v=spf1 ip4:0.0.0.0/0 -all\"", {.ip = "2001:db8::1"}).result, AuthResult::kFail);
+}
+
+TEST(Spf, LocalPartsBeyondAsciiMatchNothing) {  // RFC 8616 section 4
+  const Asked eight{.mail_from = "\xe9@t.example"};
+  EXPECT_EQ(check("t.example. TXT \"v=spf1 exists:%{L}.x.example ~all\"\n*.x.example. A 192.0.2.1", eight).result,
+            AuthResult::kSoftFail);
+  EXPECT_EQ(check("t.example. TXT \"v=spf1 include:%{s}.x.example ~all\"", eight).result, AuthResult::kSoftFail);
+  EXPECT_EQ(check("t.example. TXT \"v=spf1 redirect=%{l}.x.example\"", eight).result, AuthResult::kNeutral);
+  const Asked junk{.helo = "a b"};
+  EXPECT_EQ(check("t.example. TXT \"v=spf1 a:%{h} ptr:%{h} ~all\"", junk).result, AuthResult::kSoftFail);
+  EXPECT_EQ(check("t.example. TXT \"v=spf1 include:%{h} ~all\"", junk).result, AuthResult::kPermError);
+  EXPECT_EQ(check("t.example. TXT \"v=spf1 redirect=%{h}\"", junk).result, AuthResult::kPermError);
 }
 
 TEST(Spf, PassThatProvesNothingIsMarked) {

@@ -201,12 +201,6 @@ void put_macro(const Macro& macro, std::string_view value, Put& put) {
   }
 }
 
-bool beyond_ascii(std::string_view text) {
-  for (char c : text)
-    if (static_cast<unsigned char>(c) > 0x7f) return true;
-  return false;
-}
-
 }  // namespace
 
 bool valid_macro_string(std::string_view text, bool explanation_letters) {
@@ -232,6 +226,12 @@ bool uses(std::string_view text, char letter) {
     Macro macro;
     if (read_macro(text, at, macro) && macro.letter == letter) return true;
   }
+  return false;
+}
+
+bool beyond_ascii(std::string_view text) {
+  for (char c : text)
+    if (static_cast<unsigned char>(c) > 0x7f) return true;
   return false;
 }
 
@@ -264,7 +264,6 @@ void expand(std::string_view spec, const Values& values, TargetName& out) {
       for (char c : macro.literal) out.put(c);
       continue;
     }
-    if ((macro.letter == 'l' || macro.letter == 's') && beyond_ascii(values.local)) out.spoil();
     const Value value(macro.letter, values);
     auto put = [&out](char c) {
       if (!(c > 0x20 && c < 0x7f)) out.spoil();

@@ -16,6 +16,7 @@ bool valid_domain_spec(std::string_view text);
 bool valid_explanation(std::string_view text);
 // For valid text: does it hold a macro of this letter (lower case given, either case found)?
 bool uses(std::string_view text, char letter);
+bool beyond_ascii(std::string_view text);
 
 struct Values {
   std::string_view sender, local, sender_domain, domain, helo, receiver;
@@ -45,9 +46,8 @@ class TargetName {
   char octets_[768];
 };
 
-// Expands a valid domain-spec. The name is not usable when a value put octets into it that no host name has (spaces,
-// controls, octets over 127), or when it rests on a local part beyond ASCII (RFC 8616 section 4: such terms never
-// match).
+// Expands a valid domain-spec. The name is not usable when a value put octets into it that no host name has: spaces,
+// controls, octets over 127.
 void expand(std::string_view spec, const Values& values, TargetName& out);
 // Expands a valid explain-string; octets outside printable ASCII become '?', the rest beyond max is cut.
 std::string expand_explanation(std::string_view text, const Values& values, std::size_t max);

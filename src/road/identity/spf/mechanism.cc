@@ -28,11 +28,7 @@ Check::Step Check::match(const Term& term, std::string_view domain) {
   if (!count_lookup()) return Step::kPermError;
   TargetName room;
   std::string_view name;
-  if (const auto step = target(term.domain_spec, domain, room, name); step != Step::kMatch) {
-    // Section 4.8 leaves names that nobody can ask open: such a term does not match; an include of it has no policy.
-    const bool include = step == Step::kNoMatch && term.kind == Kind::kInclude;
-    return include ? permerror("malformed domain in", term.text) : step;
-  }
+  if (const auto step = target(term.domain_spec, domain, room, name); step != Step::kMatch) return step;
   switch (term.kind) {
     case Kind::kInclude:
       return match_include(name);
@@ -220,6 +216,8 @@ Check::Step Check::target(std::string_view spec, std::string_view domain, Target
     name = spec.empty() ? domain : spec.back() == '.' ? spec.substr(0, spec.size() - 1) : spec;
     return Step::kMatch;
   }
+  // RFC 8616 section 4: terms with a local part beyond ASCII do not match anything.
+  if (beyond_ascii(local_) && (uses(spec, 'l') || uses(spec, 's'))) return Step::kNoMatch;
   auto v = values(domain);
   const std::size_t longest = std::max({v.sender.size(), v.helo.size(), domain.size(), std::size_t{64}});
   const auto macros = static_cast<std::uint64_t>(std::count(spec.begin(), spec.end(), '%'));
@@ -232,8 +230,10 @@ Check::Step Check::target(std::string_view spec, std::string_view domain, Target
     v.validated = validated;
   }
   expand(spec, v, room);
-  name = room.name();
-  return room.usable() && !name.empty() ? Step::kMatch : Step::kNoMatch;
+  // Section 4.8 leaves open what cannot be asked. An empty name is what nobody can ask: terms do not match, an include
+  // or redirect has no policy.
+  name = room.usable() ? room.name() : std::string_view();
+  return Step::kMatch;
 }
 
 // Section 6.2: any trouble on the way means "as if there were no exp". It counts against no limit (section 4.6.4).
