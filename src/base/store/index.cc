@@ -15,6 +15,13 @@
 
 #include "base/store/fields.h"
 
+#ifdef __SANITIZE_THREAD__
+// The system's RocksDB is not built for ThreadSanitizer, which then sees its memcpy but not its atomics.
+extern "C" const char* __tsan_default_suppressions() {
+  return "called_from_lib:librocksdb.so\nrace:librocksdb.so\nrace:rocksdb::\n";
+}
+#endif
+
 namespace sekisho::store {
 
 namespace {

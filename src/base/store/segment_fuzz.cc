@@ -1,4 +1,5 @@
 // Octets that claim to be a segment, an anchor or a head note; and segments made from the input and then damaged by it.
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -31,11 +32,12 @@ void damage_one(std::string_view input) {
   const std::size_t at_raw = get_le(input.substr(0, 3));
   const char change = input[3];
   input.remove_prefix(4);
-  // Not the salt of read_all: a field may carry a whole frame made with that one, as a sender who knew the salt would.
+  // A salt that the input cannot know: it would carry whole frames of its own in a field.
+  Chain chain = ChainHasher(Salt{}).next({}, input);
   Salt salt;
-  salt.fill('s');
+  std::copy_n(chain.begin(), salt.size(), salt.begin());
+  chain = {};
   ChainHasher hasher(salt);
-  Chain chain{};
   std::string octets(kSegmentMagic);
   octets.append(chain.data(), chain.size());
   std::vector<std::string> written;
