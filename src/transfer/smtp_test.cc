@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
-#include "../test/support/self_signed.h"
+#include "../tests/support/self_signed.h"
 #include "base/core/text.h"
 #include "transfer/fake_hop.h"
 
@@ -257,11 +257,18 @@ TEST(Smtp, TooBigForTheNextHopIsNotOffered) {
 }
 
 TEST(Smtp, AddressesThatCouldInjectNeverGoOut) {
-  for (const char* bad : {"a@b\r\nRSET", "a\n@b", "\x01@b", ""}) {
+  for (const char* bad :
+       {"a@b\r\nRSET", "a\n@b", "\x01@b", "", "a> NOTIFY=NEVER@b", "a b@c", "\"a@b", "\"a\\\"@b", "\"a\\\r\"@b"}) {
     const Ran run = go({}, envelope({bad}));
     EXPECT_EQ(run.outcomes[0].outcome, Outcome::kRefused);
     EXPECT_EQ(run.hop->connections, 0);
   }
+}
+
+TEST(Smtp, QuotedLocalPartsGoOutAsTheyCame) {
+  const Ran run = go({}, envelope({"\"a > b\\\"c\"@dest.example"}));
+  EXPECT_EQ(run.outcomes[0].outcome, Outcome::kDelivered);
+  EXPECT_EQ(run.hop->lines[2], "RCPT TO:<\"a > b\\\"c\"@dest.example>");
 }
 
 TEST(Smtp, ABigMessageArrivesWhole) {

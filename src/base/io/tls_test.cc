@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "../test/support/self_signed.h"
+#include "../tests/support/self_signed.h"
 #include "base/io/io.h"
 
 namespace sekisho::io {

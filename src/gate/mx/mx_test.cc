@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "../test/support/gate_client.h"
+#include "../tests/support/gate_client.h"
 
 namespace sekisho::mx {
 namespace {

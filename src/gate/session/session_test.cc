@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "../test/support/gate_client.h"
-#include "../test/support/self_signed.h"
+#include "../tests/support/gate_client.h"
+#include "../tests/support/self_signed.h"
 
 namespace sekisho::session {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <thread>
 
-#include "../test/support/gate_road.h"
+#include "../tests/support/gate_road.h"
 #include "gate/mx/mx.h"
 
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "../test/support/gate_road.h"
+#include "../tests/support/gate_road.h"
 #include "gate/session/session.h"
 
 namespace sekisho::session {
