@@ -15,8 +15,17 @@ const smtp::Reply& no_answer() {
 }  // namespace
 
 bool is_safe_path(std::string_view path) {
-  return path.size() <= 1000 &&
-         std::none_of(path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; });
+  bool quoted = false;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const char c = path[i];
+    if (static_cast<unsigned char>(c) < ' ' || c == 127) return false;
+    if (c == '"') quoted = !quoted;
+    if (quoted && c == '\\' && ++i == path.size()) return false;
+    // Outside quotes these would end the path, and what follows would be parameters.
+    if (!quoted && (c == '<' || c == '>' || c == ' ')) return false;
+    if (quoted && c == '\\' && (static_cast<unsigned char>(path[i]) < ' ' || path[i] == 127)) return false;
+  }
+  return !quoted && path.size() <= 1000;
 }
 
 Outcome judge(const smtp::Reply& reply) {

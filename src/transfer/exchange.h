@@ -45,6 +45,7 @@ class Exchange {
 
 // What a reply to RCPT, DATA or the final dot means.
 Outcome judge(const smtp::Reply& reply);
-bool is_safe_path(std::string_view path);  // may stand between < and >: no controls, at most 1000 octets
+bool is_safe_path(std::string_view path);  // may stand between < and >: no controls, no < > or blank outside quotes, at
+                                           // most 1000 octets
 
 }  // namespace sekisho::transfer

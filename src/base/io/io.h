@@ -196,7 +196,7 @@ class Pool {
   std::unique_ptr<Impl> impl_;
 };
 
-// SIGTERM, SIGINT, SIGHUP as a Task on the current loop.
+// SIGTERM, SIGINT, SIGHUP as a Task on the current loop; one waiter in the process. Between two calls they are kept.
 core::Task<core::Result<int, IoError>> wait_signal(std::span<const int> signals);
 
 namespace detail {
