@@ -1,8 +1,8 @@
 #pragma once
 // Loops, sockets, timers and TLS as Tasks. Boost.Asio (epoll) is inside this room only; none of it shows in this door.
 // Every object belongs to the loop of the thread that made it and is used on that thread only (Pool and Loop::post
-// excepted). Deadlines are absolute steady milliseconds (io::now_ms() + n); kNoDeadline waits for ever. An idle socket
-// owns no buffer.
+// excepted). Deadlines are absolute steady milliseconds (io::now_ms() + n); kNoDeadline waits for ever, one in the past
+// only tries. An idle socket owns no buffer.
 #include <cstdint>
 #include <functional>
 #include <memory>
