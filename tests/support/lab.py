@@ -93,11 +93,11 @@ class Sekisho:
         if self.process and self.process.poll() is None:
             self.process.send_signal(how)
             try:
-                self.process.wait(30)
+                self.process.wait(45)  # sessions with an open transaction get 30 s
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-                raise AssertionError("serve did not end within 30 s of signal %d" % how)
+                raise AssertionError("serve did not end within 45 s of signal %d" % how)
         return self.process.returncode
 
     def log_text(self):
@@ -121,12 +121,14 @@ class Sekisho:
         return self
 
     def __exit__(self, kind, *_):
-        code = self.stop()
-        if kind is None and code != 0:
-            print(self.log_text()[-4000:])
-            raise AssertionError("serve ended with %d" % code)
         if kind is not None:
             print(self.log_text()[-4000:])
+            self.stop(signal.SIGKILL)
+            return
+        code = self.stop()
+        if code != 0:
+            print(self.log_text()[-4000:])
+            raise AssertionError("serve ended with %d" % code)
 
 
 class Sink:
