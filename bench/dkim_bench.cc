@@ -94,17 +94,23 @@ class Floor {
     md_ = EVP_MD_fetch(nullptr, "SHA256", nullptr);
     hash_ = EVP_MD_CTX_new();
     verify_ = init(EVP_PKEY_verify_init);
-    EVP_PKEY_CTX* sign = init(EVP_PKEY_sign_init);
-    const unsigned char digest[32] = {};
-    std::size_t size = sizeof signature_;
-    EVP_PKEY_sign(sign, signature_, &size, digest, sizeof digest);
-    EVP_PKEY_CTX_free(sign);
+    sign_ = init(EVP_PKEY_sign_init);
+    sign({});
   }
-  bool run(std::string_view octets) {
+  void hash(std::string_view octets) {
     unsigned char digest[32];
     EVP_DigestInit_ex2(hash_, md_, nullptr);
     EVP_DigestUpdate(hash_, octets.data(), octets.size());
     EVP_DigestFinal_ex(hash_, digest, nullptr);
+  }
+  void sign(std::string_view octets) {
+    hash(octets);
+    const unsigned char zero[32] = {};
+    std::size_t size = sizeof signature_;
+    EVP_PKEY_sign(sign_, signature_, &size, zero, sizeof zero);
+  }
+  bool run(std::string_view octets) {
+    hash(octets);
     const unsigned char zero[32] = {};
     return EVP_PKEY_verify(verify_, signature_, sizeof signature_, zero, sizeof zero) == 1;
   }
@@ -121,7 +127,7 @@ class Floor {
   EVP_PKEY* key_;
   EVP_MD* md_;
   EVP_MD_CTX* hash_;
-  EVP_PKEY_CTX* verify_;
+  EVP_PKEY_CTX *verify_, *sign_;
   unsigned char signature_[256];
 };
 
@@ -196,6 +202,18 @@ int main(int argc, char** argv) {
                   least, ours, ours / least, parsed, peer, peer > 0 ? ours / peer : 0.0, good ? "" : "  NOT VERIFIED");
     }
   }
-  std::printf("goal: at most 1.5 x the floor; missed at %d of 9\n", missed);
+  std::printf("\nsign    %9s %10s %10s %7s\n", "octets", "floor us", "ours us", "ratio");
+  for (std::size_t size : {2048u, 51200u, 1048576u}) {
+    const std::string plain = header() + make_body("text", size);
+    core::Budget budget;
+    const auto message = mail::Message::parse(plain, budget);
+    const dkim::SignOptions options{*mail::Domain::parse("sender.example"), "s1"};
+    bool good = true;
+    const double least = best_us(20, [&] { floor.sign(plain); });
+    const double ours = best_us(20, [&] { good = dkim::sign(**message, *key, options).ok() && good; });
+    std::printf("text    %9zu %10.1f %10.1f %7.2f%s\n", plain.size(), least, ours, ours / least,
+                good ? "" : "  FAILED");
+  }
+  std::printf("verify: at most 1.5 x the floor; missed at %d of 9\n", missed);
   return 0;
 }
