@@ -101,6 +101,14 @@ std::optional<core::Error<Reply>> set_body(const Parameter& parameter, const Cap
   out.body = eight ? BodyType::kEightBitMime : BodyType::kSevenBit;
   return std::nullopt;
 }
+
+// "Subject:" or "X-Mailer:text"; RFC 5322 section 2.2 allows more, real headers do not use it.
+bool is_field_name(std::string_view word) {
+  const std::size_t colon = word.find(':');
+  if (colon == 0 || colon == std::string_view::npos) return false;
+  return std::all_of(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(colon),
+                     [](char c) { return core::is_alnum(c) || c == '-' || c == '_'; });
+}
 }  // namespace
 
 CommandLine split_command(std::string_view line) {
@@ -114,6 +122,7 @@ CommandLine split_command(std::string_view line) {
       return out;
     }
   }
+  if (is_field_name(word)) out.verb = Verb::kField;
   return out;
 }
 

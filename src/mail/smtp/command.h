@@ -26,6 +26,7 @@ enum class Verb : unsigned char {
   kBdat,   // not offered: what follows it is not commands, so the session ends
   kKnown,  // a verb of some RFC that this server does not implement (EXPN, AUTH, ETRN ...)
   kHttp,   // a web browser or proxy, perhaps made to carry SMTP in its body
+  kField,  // "Subject: ..." where a command belongs: a blind client writes its message, nobody listens to replies
   kUnknown,
 };
 

@@ -158,7 +158,8 @@ void Server::answer(const std::optional<Reply>& reply) {
       answer_message(reply);
       break;
   }
-  if (reply && reply->close) state_ = Ended{};
+  // RFC 5321 section 3.8: 421 says that the channel is closing.
+  if (reply && (reply->close || reply->code == 421)) state_ = Ended{};
 }
 
 void Server::answer_rcpt(const std::optional<Reply>& reply) {

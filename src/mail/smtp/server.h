@@ -33,11 +33,11 @@ struct ServerSettings {
 
 // What happened in one session, as counts. Names are stable: the ledger and the verdict use them.
 struct SessionEvents {
-  std::uint32_t early_talker = 0;        // spoke before the greeting; the session notes it
-  std::uint32_t unauth_pipelining = 0;   // did not wait where it must
-  std::uint32_t starttls_injection = 0;  // clear text behind STARTTLS
-  std::uint32_t http = 0;
-  std::uint32_t dha = 0;  // directory harvest: too many unknown recipients
+  std::uint32_t early_talker = 0;          // spoke before the greeting; the session notes it
+  std::uint32_t unauth_pipelining = 0;     // did not wait where it must
+  std::uint32_t starttls_injection = 0;    // clear text behind STARTTLS
+  std::uint32_t http = 0, stray_text = 0;  // requests or header fields where commands belong
+  std::uint32_t dha = 0;                   // directory harvest: too many unknown recipients
   std::uint32_t bare_line_end = 0;
   std::uint32_t nul = 0;
   std::uint32_t errors = 0;      // 5xx to commands
@@ -74,7 +74,7 @@ class Server {
   Action start();  // once, first
   Action feed(std::string_view& input);
   // To the last question: nothing = go on with the usual reply. AskMessage always needs a reply.
-  // A negative reply to AskConnect ends the session; Reply::close ends it after any.
+  // A negative reply to AskConnect ends the session; Reply::close or code 421 ends it after any.
   void answer(const std::optional<Reply>& reply);
   void tls_started();
   // The input will not go on: 421 (or 550 after a faulty message that looks ended) is written and feed() closes.

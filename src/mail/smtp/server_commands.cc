@@ -73,6 +73,10 @@ void Server::run_small(Verb verb, std::string_view argument) {
     case Verb::kHttp:
       ++events_.http;
       return say_and_end("554 5.5.1 This is no web server\r\n");
+    case Verb::kField:
+      // What follows would be the rest of a message, which may look like commands.
+      ++events_.stray_text;
+      return say_and_end("554 5.5.1 A message stands where a command belongs\r\n");
     case Verb::kKnown:
       return refuse("502 5.5.1 Command not implemented\r\n");
     default:

@@ -295,6 +295,14 @@ TEST(Server, ReplyMayCloseAfterAnything) {
   EXPECT_EQ(driver.codes().back(), 250);
 }
 
+TEST(Server, Code421Closes) {
+  TestDriver driver;
+  driver.message_reply = Reply{421, "4.3.2", {"Going down"}};
+  driver.feed(kOpening + "x\r\n.\r\nNOOP\r\n");
+  EXPECT_TRUE(driver.closed);
+  EXPECT_EQ(driver.codes().back(), 421);
+}
+
 TEST(Reply, WritesOnlyPrintableLines) {
   const Reply reply{550, "5.7.1", {"first", "second\r\n250 forged", "\xe6\x97\xa5"}};
   EXPECT_EQ(reply.format(), "550-5.7.1 first\r\n550-5.7.1 second\\x0d\\x0a250 forged\r\n550 5.7.1 \\xe6\\x97\\xa5\r\n");
