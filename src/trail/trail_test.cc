@@ -1,7 +1,10 @@
 #include "trail/trail.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -336,6 +339,46 @@ TEST_F(TrailTest, CheckpointsWhileWritingAndAsking) {
         << i;
   }
   asking.join();
+}
+
+// Killed at any moment, with small checkpoints: what was acknowledged is found, and the index is never ahead or beside.
+TEST_F(TrailTest, KilledProcess) {
+  for (int round = 0; round < 4; ++round) {
+    int pipe_fd[2];
+    ASSERT_EQ(::pipe(pipe_fd), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      auto s = settings();
+      s.checkpoint_records = 7;
+      auto trail = Trail::open(s);
+      for (std::uint8_t n = 1; n < 200; ++n) {
+        if (!(*trail)->record_now(mail(n)).ok()) ::_exit(1);
+        (*trail)->record_lazy(outcome(n));
+        if (::write(pipe_fd[1], &n, 1) != 1) ::_exit(1);
+      }
+      ::_exit(0);
+    }
+    ::close(pipe_fd[1]);
+    std::uint8_t acknowledged = 0, got;
+    while (::read(pipe_fd[0], &got, 1) == 1) {
+      acknowledged = got;
+      if (got == 11 + round * 13) ::kill(child, SIGKILL);
+    }
+    ::close(pipe_fd[0]);
+    ::waitpid(child, nullptr, 0);
+    open();
+    for (std::uint8_t n = 1; n <= acknowledged; ++n) {
+      Query query;
+      query.message_id = mail(n).message_id;
+      const auto found = find(query);
+      ASSERT_EQ(found.stories.size(), 1u) << int(n);
+      EXPECT_TRUE(found.stories[0].state == StoryState::kDelivered || n == acknowledged) << int(n);
+    }
+    EXPECT_TRUE(trail_->ledger().verify().ok());
+    trail_.reset();
+    fs::remove_all(folder_.path + "/ledger");
+    fs::remove_all(folder_.path + "/index");
+  }
 }
 
 core::Task<void> through_tasks(Trail& trail) {

@@ -135,7 +135,15 @@ ScanReport Ledger::scan(const Position& after, const Visitor& visit) const {
   return scan_catalog(impl_->catalog, impl_->scope(), after, visit);
 }
 
-VerifyReport Ledger::verify() const { return verify_catalog(impl_->catalog, impl_->scope()); }
+VerifyReport Ledger::verify() const {
+  VerifyReport report = verify_catalog(impl_->catalog, impl_->scope());
+  // What open saw and a walk cannot see any more.
+  for (const auto& problem : impl_->problems) {
+    if (problem.kind == ProblemKind::kTornTail) report.repaired.push_back(problem);
+    if (problem.kind == ProblemKind::kShortOfHead) report.problems.push_back(problem);
+  }
+  return report;
+}
 
 core::Result<VerifyReport, StoreError> Ledger::verify_folder(const std::string& folder) {
   const auto identity = read_identity(folder);

@@ -67,6 +67,7 @@ struct VerifyReport {
   std::size_t segments = 0;
   std::uint64_t superseded_bytes = 0;  // octets left by failed writes, written again elsewhere
   Problems problems;
+  Problems repaired;  // torn tails that were cut and saved when this process opened the ledger
   bool ok() const { return problems.empty(); }
 };
 struct ScanReport {

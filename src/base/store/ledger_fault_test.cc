@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "base/core/text.h"
 #include "base/store/ledger.h"
 #include "base/store/ledger_test_support.h"
 #include "base/store/segment.h"
@@ -259,6 +260,88 @@ TEST(Damage, ForgedRecordInAFieldIsNotTakenForOne) {
   });
   EXPECT_EQ(read, std::vector<std::string>{"behind"});
   EXPECT_EQ(report->problems.size(), 1u);
+}
+
+// Somebody with write access and without the key changes a record and makes the whole chain anew.
+TEST(Tampering, ARewrittenChainDoesNotHaveTheSignatures) {
+  Folder folder;
+  core::FixedClock clock(kNoon);
+  std::vector<Position> positions;
+  const std::string whole = killed(folder.path, clock, positions);
+  const std::string identity = slurp(folder.path + "/ledger.pub");
+  Salt salt;
+  const auto raw = core::unhex(identity.substr(identity.find("salt ") + 5, 32));
+  std::copy(raw->begin(), raw->end(), salt.begin());
+  ASSERT_TRUE(Ledger::verify_folder(folder.path)->ok());
+  MemorySource source(whole);
+  SegmentReader reader(source, salt, whole.size());
+  ChainHasher hasher(salt);
+  Chain chain{};
+  std::string forged = whole.substr(0, kSegmentHead);
+  Frame frame;
+  while (reader.next(frame) == Step::kFrame) {
+    std::string fields(frame.fields);
+    if (frame.type == kTypeHead && forged.size() > kSegmentHead) ADD_FAILURE() << "one head only";
+    if (fields == "record number 3") fields = "record number X";
+    encode_frame(forged, chain, hasher, frame, fields);
+  }
+  // Behind the head nothing is signed yet: the chain holds. The next head of the true chain does not fit it.
+  spit(folder.path + kSegment, forged);
+  EXPECT_TRUE(Ledger::verify_folder(folder.path)->ok());
+  {
+    spit(folder.path + kSegment, whole);
+    auto ledger = open({.folder = folder.path, .head_records = 3, .clock = &clock});
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE(ledger->append_now({16, 0, "more"}).ok());
+  }
+  const std::string longer = slurp(folder.path + kSegment);
+  MemorySource longer_source(longer);
+  SegmentReader again(longer_source, salt, longer.size());
+  forged = longer.substr(0, kSegmentHead);
+  chain = {};
+  while (again.next(frame) == Step::kFrame) {
+    std::string fields(frame.fields);
+    if (fields == "record number 3") fields = "record number X";
+    encode_frame(forged, chain, hasher, frame, fields);
+  }
+  spit(folder.path + kSegment, forged);
+  const auto report = Ledger::verify_folder(folder.path);
+  EXPECT_TRUE(has(report->problems, ProblemKind::kBadSignature));
+  EXPECT_FALSE(has(report->problems, ProblemKind::kDamaged));
+}
+
+TEST(Tampering, AnchorsAndPartsAreMissed) {
+  Folder folder;
+  core::FixedClock clock(kNoon);
+  {
+    auto ledger = open({.folder = folder.path, .clock = &clock});
+    for (int day = 0; day < 4; ++day) {
+      ASSERT_TRUE(ledger->append_now({16, 0, "x"}).ok());
+      clock.advance_ms(86'400'000);
+    }
+    ASSERT_TRUE(ledger->append_now({16, 0, "x"}).ok());
+  }
+  ASSERT_TRUE(Ledger::verify_folder(folder.path)->ok());
+  const auto without = [&](const std::string& name) {
+    fs::rename(folder.path + name, folder.path + "/away");
+    const auto problems = Ledger::verify_folder(folder.path)->problems;
+    fs::rename(folder.path + "/away", folder.path + name);
+    return problems;
+  };
+  EXPECT_TRUE(has(without("/2027-01-16.anchor"), ProblemKind::kBadAnchor));
+  EXPECT_TRUE(has(without("/2027-01-16.000.log"), ProblemKind::kMissingSegment));
+  EXPECT_TRUE(has(without("/2027-01-15.000.log"), ProblemKind::kMissingSegment));
+  EXPECT_TRUE(has(without("/2027-01-19.000.log"), ProblemKind::kShortOfHead));
+  const std::string anchor = slurp(folder.path + "/2027-01-16.anchor");
+  for (std::size_t at = 0; at < anchor.size(); at += 5) {
+    std::string changed = anchor;
+    changed[at] = static_cast<char>(changed[at] ^ 1);
+    spit(folder.path + "/2027-01-16.anchor", changed);
+    EXPECT_FALSE(Ledger::verify_folder(folder.path)->ok()) << at;
+  }
+  spit(folder.path + "/2027-01-16.anchor", anchor);
+  // An anchor of another day in its place.
+  spit(folder.path + "/2027-01-16.anchor", slurp(folder.path + "/2027-01-17.anchor"));
+  EXPECT_TRUE(has(Ledger::verify_folder(folder.path)->problems, ProblemKind::kBadAnchor));
 }
 
 }  // namespace

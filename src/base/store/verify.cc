@@ -31,6 +31,11 @@ void tell_tail(const Catalog& catalog, const SegmentName& name, const Catalog::W
                       std::to_string(walk.size - end) + " octets to the end of the file are no record"});
 }
 
+std::uint64_t first_seq(const Catalog& catalog, const SegmentName& name) {
+  Problems ignored;
+  return catalog.walk(name, UINT64_MAX, ignored, [](const Frame&) { return false; }).first_seq;
+}
+
 class Verifier {
  public:
   Verifier(const Catalog& catalog, const VerifyScope& scope) : catalog_(catalog), scope_(scope) {}
@@ -166,10 +171,16 @@ ScanReport scan_catalog(const Catalog& catalog, const VerifyScope& scope, const 
   ScanReport report;
   const Listing listing = list_segments(catalog, scope);
   bool go_on = true;
-  for (const auto& name : listing.segments) {
+  for (std::size_t i = 0; i < listing.segments.size(); ++i) {
+    const SegmentName& name = listing.segments[i];
     const std::uint64_t limit = listing.limits.at(name);
     if (name < start || limit == 0) continue;
     if (!go_on) break;
+    if (i + 1 < listing.segments.size() && name != start && after.seq != 0) {
+      // All of it lies before `after` when the next segment begins there.
+      const std::uint64_t next = first_seq(catalog, listing.segments[i + 1]);
+      if (next != 0 && next <= after.seq + 1) continue;
+    }
     const auto take = [&](const Frame& frame) {
       if (frame.seq <= after.seq) return true;
       ++report.records;
