@@ -66,7 +66,7 @@ class Judge {
     const bool false_at = check_looks(list, author_.findings);
     if (encoded) ambiguous("encoded_word_in_address");
     if (false_at) ambiguous("false_at");
-    if (hides_address(list, budget_)) ambiguous("address_in_encoded_word");
+    if (const auto hidden = hidden_address(list, budget_); !hidden.empty()) ambiguous(hidden);
     check_names(list, budget_, author_.findings);
     if (list.oddities.has(Oddity::kControl)) once_control();
     if (list.oddities.has(Oddity::kRawIso2022) && !same_without_escapes(value, list)) ambiguous("raw_iso_2022_jp");

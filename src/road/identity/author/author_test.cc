@@ -88,7 +88,9 @@ TEST(Author, AmbiguousValuesSpeakForNobody) {
                             "x@a.example; y@b.example",
                             "\"y\\@b.example,\"@a.example",
                             "<y@b.example,x@a.example>",
-                            "x@a.example > y@b.example"}) {
+                            "x@a.example > y@b.example",
+                            "(<y@b.example>) <x@a.example>",
+                            "y@b.example (<x@a.example>)"}) {
     const Seen seen = from(value);
     EXPECT_THAT(seen.codes, Contains("from_ambiguous")) << value;
     EXPECT_EQ(seen.domain, "none") << value;
@@ -122,7 +124,7 @@ TEST(Author, FieldsThatLookLikeFrom) {
   EXPECT_THAT(judge(good + "From : <y@b.example>\r\n\r\n").codes, Contains("from_multiple"));
   for (const std::string other :
        {"From\r\n : <y@b.example>\r\n", "Fr\xd0\xbem: <y@b.example>\r\n", "F\x01rom: <y@b.example>\r\n",
-        "Fr om: <y@b.example>\r\n", "From\xe2\x80\x8b: <y@b.example>\r\n",
+        "Fr om: <y@b.example>\r\n", "From\xe2\x80\x8b: <y@b.example>\r\n", "From\xc2\xa0: <y@b.example>\r\n",
         "\xef\xbb\xbf"
         "From: <y@b.example>\r\n",
         "Ｆｒｏｍ: <y@b.example>\r\n"}) {
@@ -172,6 +174,8 @@ TEST(Author, DisplayNames) {
 TEST(Author, LookAlikeDomains) {
   EXPECT_THAT(from("<x@раураl.example>").codes, Contains("from_confusable"));
   EXPECT_THAT(from("<x@xn--80ak6aa92e.example>").codes, Contains("from_confusable"));  // "аррӏе"
+  EXPECT_THAT(from("Bаnk <x@a.example>").codes, testing::ElementsAre("from_confusable"));
+  EXPECT_THAT(from("Сорос Иван, IT-отдел <x@a.example>").codes, Not(Contains("from_confusable")));
   EXPECT_THAT(from("<x@bücher.example>").codes, testing::ElementsAre("non_ascii_address"));
   EXPECT_THAT(from("<x@xn--r8jz45g.example>").codes, IsEmpty());
   EXPECT_THAT(from("<日本@a.example>").codes, testing::ElementsAre("non_ascii_address"));

@@ -1,6 +1,7 @@
 #include "road/identity/author/display.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/core/text.h"
 #include "mail/address/utf8.h"
@@ -11,7 +12,12 @@ namespace sekisho::author {
 namespace {
 
 constexpr std::size_t kLongestName = 1024;  // octets of a display name that are looked at
+constexpr std::size_t kMaxMailboxes = 100;  // looked at; more are no author but from_multiple_addresses
 constexpr std::string_view kBreaks = " \t\r\n\"'`<>()[]{},;:|\\/?!*";
+
+std::span<const mail::Mailbox> looked_at(const mail::MailboxList& list) {
+  return std::span(list.mailboxes).first(std::min(list.mailboxes.size(), kMaxMailboxes));
+}
 
 bool breaks(char c) {
   return static_cast<unsigned char>(c) < 0x21 || c == 0x7f || kBreaks.find(c) != std::string_view::npos;
@@ -53,6 +59,17 @@ bool same(const SeenAddress& seen, const mail::Mailbox& box) {
 // "@john" and "Sales @ Company" are no addresses; "a@b.example" is.
 bool is_address(const SeenAddress& seen) { return !seen.local.empty() && seen.domain && seen.domain->labels() > 1; }
 
+// A word of letters from several scripts that looks like plain ASCII: "Bаnk" with a Cyrillic letter.
+bool has_mixed_word(std::string_view text) {
+  for (std::size_t start = 0; start < text.size();) {
+    const auto end = std::min(text.find(' ', start), text.size());
+    const std::string_view word = text.substr(start, end - start);
+    if (mail::mixes_scripts(word) && mail::looks_ascii(word)) return true;
+    start = end + 1;
+  }
+  return false;
+}
+
 class Names {
  public:
   Names(core::Budget& budget, road::Findings& findings) : budget_(budget), findings_(findings) {}
@@ -68,6 +85,7 @@ class Names {
     if (facts.bidi) once("display_name_control", "bidi");
     if (facts.invisible) once("display_name_control", "invisible");
     if (decoded.malformed || facts.replacement) once("display_name_undecodable", "encoded_word");
+    if (!guessed && has_mixed_word(decoded.text)) once("from_confusable", "display_name");
     for (const SeenAddress& seen : scan(mail::compatible(decoded.text))) {
       if (is_address(seen) && !(box && same(seen, *box))) once("display_name_address_mismatch", seen.text);
     }
@@ -113,6 +131,15 @@ LocalLook look_of_local(std::string_view addr_spec, const mail::Mailbox& box) {
   return look;
 }
 
+// Does the text hold "<a@b>" of somebody else?
+bool shows_other_angle(std::string_view text, const mail::Mailbox& box, core::Budget& budget) {
+  if (text.empty()) return false;
+  const std::string plain = mail::compatible(mail::decode_words(text.substr(0, kLongestName), budget).text);
+  if (plain.find('<') == std::string::npos) return false;
+  const auto seen = scan(plain);
+  return std::any_of(seen.begin(), seen.end(), [&](const SeenAddress& s) { return is_address(s) && !same(s, box); });
+}
+
 }  // namespace
 
 std::vector<SeenAddress> seen_addresses(std::string_view text, core::Budget& budget) {
@@ -123,17 +150,18 @@ std::vector<SeenAddress> seen_addresses(std::string_view text, core::Budget& bud
 
 void check_names(const mail::MailboxList& list, core::Budget& budget, road::Findings& findings) {
   Names names(budget, findings);
-  for (const mail::Mailbox& box : list.mailboxes) {
+  for (const mail::Mailbox& box : looked_at(list)) {
     names.check(box.display_name, &box);
     names.check(box.comment, &box);
   }
-  for (const std::string& name : list.group_names) names.check(name, nullptr);
+  const std::size_t groups = std::min(list.group_names.size(), kMaxMailboxes);
+  for (std::size_t i = 0; i < groups; ++i) names.check(list.group_names[i], nullptr);
 }
 
 bool check_looks(const mail::MailboxList& list, road::Findings& findings) {
   bool false_at = false, misleads = false, non_ascii = false;
   std::string shown;
-  for (const mail::Mailbox& box : list.mailboxes) {
+  for (const mail::Mailbox& box : looked_at(list)) {
     const LocalLook look = look_of_local(box.addr_spec, box);
     const bool domain = box.address && domain_misleads(box.address->domain());
     if (look.misleads || domain) shown = box.addr_spec;
@@ -146,16 +174,13 @@ bool check_looks(const mail::MailboxList& list, road::Findings& findings) {
   return false_at;
 }
 
-bool hides_address(const mail::MailboxList& list, core::Budget& budget) {
-  for (const mail::Mailbox& box : list.mailboxes) {
-    if (box.display_name.find("=?") == std::string::npos) continue;
-    const std::string plain = mail::compatible(mail::decode_words(box.display_name, budget).text);
-    if (plain.find('<') == std::string::npos) continue;
-    for (const SeenAddress& seen : scan(plain)) {
-      if (is_address(seen) && !same(seen, box)) return true;
-    }
+std::string_view hidden_address(const mail::MailboxList& list, core::Budget& budget) {
+  for (const mail::Mailbox& box : looked_at(list)) {
+    const bool encoded = box.display_name.find("=?") != std::string::npos;
+    if (encoded && shows_other_angle(box.display_name, box, budget)) return "address_in_encoded_word";
+    if (shows_other_angle(box.comment, box, budget)) return "address_in_comment";
   }
-  return false;
+  return {};
 }
 
 }  // namespace sekisho::author

@@ -23,7 +23,8 @@ std::vector<SeenAddress> seen_addresses(std::string_view text, core::Budget& bud
 void check_names(const mail::MailboxList& list, core::Budget& budget, road::Findings& findings);
 // from_confusable, non_ascii_address. True when the local part shows a false '@'.
 bool check_looks(const mail::MailboxList& list, road::Findings& findings);
-// A name that turns into "<a@b>" only when its encoded words are decoded.
-bool hides_address(const mail::MailboxList& list, core::Budget& budget);
+// Where another "<a@b>" is hidden: in a name of encoded words, which some readers decode before they parse, or in a
+// comment, which some do not know. "" when there is none.
+std::string_view hidden_address(const mail::MailboxList& list, core::Budget& budget);
 
 }  // namespace sekisho::author

@@ -26,8 +26,8 @@ std::string visible(std::string_view text) {
 // RFC 5322 section 3.6.8: names are printable ASCII. One that is not may still look like From.
 bool name_looks_like_from(std::string_view name) {
   core::Budget small;
-  const std::string shown = mail::compatible(mail::to_utf8(visible(name), "", small));
-  return core::iequals(shown, "from") || mail::skeleton(core::to_lower(shown)) == mail::skeleton("from");
+  const std::string shown = visible(mail::compatible(mail::to_utf8(visible(name), "", small)));
+  return shown == "from" || mail::skeleton(shown) == mail::skeleton("from");
 }
 
 bool is_ftext(char c) { return c > 32 && c < 127; }
