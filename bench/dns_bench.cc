@@ -21,7 +21,7 @@
 namespace {
 
 using namespace sekisho;
-constexpr int kQueries = 40'000, kAtATime = 200, kHits = 2'000'000;
+constexpr int kQueries = 40'000, kAtATime = 200, kHits = 2'000'000, kCold = 100'000;
 
 double seconds(clockid_t clock) {
   timespec t;
@@ -48,7 +48,7 @@ struct Nsd {
   Nsd() {
     if (!mkdtemp(folder.data())) std::abort();
     std::ofstream(folder + "/zone") << "$ORIGIN toy.test.\n$TTL 300\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 127.0.0.1\n"
-                                    << "*.q A 192.0.2.1\n";
+                                    << "*.q A 192.0.2.1\n*.q TXT \"v=spf1 ip4:192.0.2.0/24 -all\"\n";
     std::ofstream(folder + "/nsd.conf") << "server:\n  ip-address: 127.0.0.1@" << port
                                         << "\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"" << folder
                                         << "\"\n  pidfile: \"" << folder
@@ -71,21 +71,48 @@ struct Nsd {
   }
 };
 
-core::Task<int> ask_many(dns::Resolver& stub, int first, int step) {
+// A recursive server that knows nothing yet and asks nsd for every name.
+struct Unbound {
+  const Nsd& nsd;
+  std::uint16_t port = static_cast<std::uint16_t>(nsd.port + 10'000);
+  pid_t pid = -1;
+
+  explicit Unbound(const Nsd& authority) : nsd(authority) {
+    const std::string config = nsd.folder + "/unbound.conf";
+    std::ofstream(config)
+        << "server:\n  interface: 127.0.0.1@" << port
+        << "\n  do-daemonize: no\n  username: \"\"\n  chroot: \"\"\n  directory: \"" << nsd.folder
+        << "\"\n  pidfile: \"\"\n  use-syslog: no\n  do-not-query-localhost: no\n"
+        << "  module-config: \"iterator\"\n  num-threads: 1\n  local-zone: \"test.\" nodefault\n"
+        << "remote-control:\n  control-enable: no\nstub-zone:\n  name: toy.test\n  stub-addr: 127.0.0.1@" << nsd.port
+        << "\n";
+    if ((pid = fork()) == 0) {
+      execl("/usr/sbin/unbound", "unbound", "-d", "-c", config.c_str(), nullptr);
+      _exit(127);
+    }
+    usleep(700'000);
+  }
+  ~Unbound() {
+    kill(pid, SIGTERM);
+    waitpid(pid, nullptr, 0);
+  }
+};
+
+core::Task<int> ask_many(dns::Resolver& stub, int first, int step, int count, dns::Type type) {
   core::Budget budget;
   int good = 0;
-  for (int i = first; i < kQueries; i += step) {
+  for (int i = first; i < count; i += step) {
     budget.dns_queries = 10;
     dns::Name name = *dns::Name::parse("n" + std::to_string(i) + ".q.toy.test");
-    const auto answer = co_await stub.lookup(std::move(name), dns::Type::kA, budget);
+    const auto answer = co_await stub.lookup(std::move(name), type, budget);
     good += answer->code == dns::Code::kRecords;
   }
   co_return good;
 }
 
-core::Task<int> ask_all(dns::Resolver& stub) {
+core::Task<int> ask_all(dns::Resolver& stub, int at_a_time, int count, dns::Type type) {
   std::vector<core::Task<int>> lanes;
-  for (int i = 0; i < kAtATime; ++i) lanes.push_back(ask_many(stub, i, kAtATime));
+  for (int i = 0; i < at_a_time; ++i) lanes.push_back(ask_many(stub, i, at_a_time, count, type));
   const auto goods = co_await core::when_all(std::move(lanes));
   int sum = 0;
   for (const int good : goods) sum += good;
@@ -118,6 +145,25 @@ void c_library(const Nsd& nsd) {
   res_nclose(&state);
 }
 
+// Far more look-ups at a time than a cold server can take: every one must be answered.
+bool cold(const Nsd& nsd) {
+  if (access("/usr/sbin/unbound", X_OK) != 0) return std::puts("unbound is not installed"), true;
+  const Unbound unbound(nsd);
+  core::SystemClock clock;
+  core::SystemRandom random;
+  dns::StubOptions options;
+  options.servers = {{core::IpAddress::v4(0x7f000001), unbound.port}};
+  const auto stub = dns::make_stub(options, clock, random);
+  int good = 0;
+  measure("stub, cold unbound, 5000 at a time", kCold,
+          [&] { good = io::run(ask_all(*stub, 5000, kCold, dns::Type::kTxt)); });
+  const auto stats = stub->stats();
+  std::printf("right answers %d of %d, queries %llu, timeouts %llu, SERVFAIL %llu\n", good, kCold,
+              static_cast<unsigned long long>(stats.queries), static_cast<unsigned long long>(stats.timeouts),
+              static_cast<unsigned long long>(stats.servfails));
+  return good == kCold;
+}
+
 }  // namespace
 
 int main() {
@@ -133,11 +179,12 @@ int main() {
   options.servers = {{core::IpAddress::v4(0x7f000001), nsd.port}};
   const auto stub = dns::make_stub(options, clock, random);
   int good = 0;
-  measure("stub, nsd, 200 at a time", kQueries, [&] { good = io::run(ask_all(*stub)); });
+  measure("stub, nsd, 200 at a time", kQueries,
+          [&] { good = io::run(ask_all(*stub, kAtATime, kQueries, dns::Type::kA)); });
   hits("stub, cache hit, ready()", *stub, *dns::Name::parse("n777.q.toy.test"));
   c_library(nsd);
   const auto stats = stub->stats();
   std::printf("right answers %d of %d, queries %llu, timeouts %llu\n", good, kQueries,
               static_cast<unsigned long long>(stats.queries), static_cast<unsigned long long>(stats.timeouts));
-  return good == kQueries ? 0 : 1;
+  return (cold(nsd) && good == kQueries) ? 0 : 1;
 }

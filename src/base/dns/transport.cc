@@ -168,6 +168,15 @@ bool Transport::send(Exchange& exchange, const io::Endpoint& server, std::string
   return true;
 }
 
+// A place in the window of fresh queries.
+struct Transport::Place {
+  Transport* lane;
+  ~Place() { give(); }
+  void give() {
+    if (lane) std::exchange(lane, nullptr)->leave();
+  }
+};
+
 core::Task<Try> Transport::ask_udp(Exchange& exchange, io::Endpoint server, std::string query, bool exact_case,
                                    std::int64_t wait_ms, std::int64_t deadline_ms) {
   if (fresh_ < kWindow) {
@@ -177,22 +186,22 @@ core::Task<Try> Transport::ask_udp(Exchange& exchange, io::Endpoint server, std:
     const bool late = io::now_ms() >= deadline_ms;
     if (!given) co_return Try{late ? Try::End::kTimeout : Try::End::kStopped, {}, server};
   }
+  Place place{this};
   const std::int64_t now = io::now_ms();
   const std::int64_t until_ms = std::min(deadline_ms, now + wait_ms);
-  if (exchange.end_ && exchange.end_->end == Try::End::kReply) {  // to an earlier try, while we stood in line
-    leave();
-    co_return exchange.take();
-  }
+  const std::int64_t fresh_until_ms = std::min(until_ms, now + kFreshMs);
+  // To an earlier try, while we stood in line.
+  if (exchange.end_ && exchange.end_->end == Try::End::kReply) co_return exchange.take();
   exchange.end_.reset();
   if (!send(exchange, server, std::move(query), exact_case, until_ms)) {
-    leave();
     co_return Try{Try::End::kUnreachable, {}, server};
   }
-  bool fresh = true, stopped = false;
-  while (!exchange.end_ && !stopped && (fresh || io::now_ms() < until_ms)) {
-    const auto waited = co_await exchange.event_.wait(fresh ? std::min(until_ms, now + kFreshMs) : until_ms);
+  bool stopped = false;
+  while (!exchange.end_ && !stopped && (place.lane || io::now_ms() < until_ms)) {
+    const std::int64_t wake_ms = place.lane ? fresh_until_ms : until_ms;
+    const auto waited = co_await exchange.event_.wait(wake_ms);
     stopped = !waited && waited.error() == io::IoError::kCancelled;
-    if (std::exchange(fresh, false)) leave();
+    place.give();
   }
   if (exchange.end_) co_return exchange.take();
   co_return Try{stopped ? Try::End::kStopped : Try::End::kTimeout, {}, server};

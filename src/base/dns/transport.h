@@ -83,6 +83,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
   void leave();
   bool send(Exchange& exchange, const io::Endpoint& server, std::string query, bool exact_case,
             std::int64_t deadline_ms);
+  struct Place;
   struct Turn {
     io::Event event;
     bool given = false;
