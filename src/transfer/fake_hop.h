@@ -25,7 +25,7 @@ class FakeHop : public std::enable_shared_from_this<FakeHop> {
  public:
   // Asked for each line and for "" (the greeting) and "." (the end of a message). connection counts from 1.
   using Script = std::function<Answer(const std::string& line, int connection)>;
-  static std::shared_ptr<FakeHop> start(Script script = {});
+  static std::shared_ptr<FakeHop> start(Script script = {}, std::string unix_path = "");
 
   Options options(Kind kind = Kind::kSmtp) const;
   void stop() { listener_.cancel(); }
@@ -50,6 +50,7 @@ class FakeHop : public std::enable_shared_from_this<FakeHop> {
   core::Task<bool> answer(io::Socket& socket, std::string line, int connection, bool& data);
 
   io::Listener listener_;
+  std::string unix_path_;
   Script script_;
 };
 

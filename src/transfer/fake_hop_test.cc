@@ -14,9 +14,11 @@ Bench& bench() {
   return only;
 }
 
-std::shared_ptr<FakeHop> FakeHop::start(Script script) {
-  auto bound = io::Listener::bind(*io::Endpoint::parse("127.0.0.1:0"));
+std::shared_ptr<FakeHop> FakeHop::start(Script script, std::string unix_path) {
+  auto bound = unix_path.empty() ? io::Listener::bind(*io::Endpoint::parse("127.0.0.1:0"))
+                                 : io::Listener::bind_unix(unix_path, 0600);
   auto hop = std::make_shared<FakeHop>(std::move(*bound), std::move(script));
+  hop->unix_path_ = std::move(unix_path);
   io::spawn(serve(hop));
   return hop;
 }
@@ -25,6 +27,7 @@ Options FakeHop::options(Kind kind) const {
   out.name = "fake";
   out.kind = kind;
   out.address = listener_.local();
+  out.unix_path = unix_path_;
   out.helo_domain = "gate.example";
   out.timeout_ms = 2000;
   return out;

@@ -1,6 +1,7 @@
 #include "transfer/session_pool.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/core/text.h"
 #include "transfer/fake_hop.h"
@@ -67,6 +68,25 @@ TEST(SessionPool, ASessionThatClosedOrSpokeUnaskedIsNotReused) {
   io::run(T::go(hang_up(Answer::After::kClose)));
   io::run(T::go(hang_up(Answer::After::kReset)));
   io::run(T::go(hang_up(Answer::After::kHalfClose)));
+}
+
+TEST(SessionPool, SpeaksLmtpOverAUnixSocket) {
+  struct T {
+    static Task<void> go() {
+      auto hop = FakeHop::start({}, "/tmp/sekisho-lmtp-test." + std::to_string(getpid()));
+      NextHop next(hop->options(Kind::kLmtp), bench().clock, bench().random, bench().pool);
+      Envelope envelope{"", {}, false, 0};
+      envelope.rcpts.push_back("user@dest.example");
+      for (int i = 0; i < 3; ++i) {
+        auto outcomes = co_await relay(next, envelope, "Subject: x\r\n\r\nbody\r\n");
+        EXPECT_EQ(outcomes[0].outcome, Outcome::kDelivered);
+      }
+      EXPECT_EQ(hop->connections, 1);
+      EXPECT_EQ(hop->lines[1], "MAIL FROM:<>");
+      hop->stop();
+    }
+  };
+  io::run(T::go());
 }
 
 TEST(SessionPool, WaitingForATurnEndsInTime) {
