@@ -47,7 +47,7 @@ void RoadMeter::session(const session::SessionSummary& s) {
   registry_.add(kOctetsIn, {}, static_cast<double>(s.octets_in));
   const auto& e = s.events;
   const std::pair<std::string_view, std::uint32_t> events[] = {
-      {"early_talker", e.early_talker}, {"unauth_pipelining", e.unauth_pipelining}, {"starttls_injection", e.starttls_injection}, {"http", e.http},
+      {"early_talker", e.early_talker}, {"unauth_pipelining", e.unauth_pipelining}, {"starttls_injection", e.starttls_injection}, {"http", e.http}, {"stray_text", e.stray_text},
       {"dha", e.dha}, {"bare_line_end", e.bare_line_end}, {"nul", e.nul}, {"error", e.errors}, {"unknown_recipient", e.unknown_recipients}};
   for (const auto& [name, count] : events)
     if (count) registry_.add(kSessionEvents, name, count);
