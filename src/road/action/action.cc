@@ -127,4 +127,10 @@ Headers write_headers(const mail::Message& message, const identity::Papers& pape
   return out;
 }
 
+Headers write_trace(const Settings& settings, const Arrival& arrival) {
+  Headers out;
+  out.added.push_back(received(settings, arrival));
+  return out;
+}
+
 }  // namespace sekisho::action

@@ -44,6 +44,8 @@ std::vector<Removed> forged_fields(const mail::Message& message, const Settings&
 std::string authentication_results(const identity::Papers& papers, const Settings& settings, const Arrival& arrival);
 Headers write_headers(const mail::Message& message, const identity::Papers& papers, const verdict::Verdict& verdict, const Settings& settings,
                       const Arrival& arrival);
+// For a mail that is only observed: nothing is touched, but RFC 5321 section 4.4 demands the trace field.
+Headers write_trace(const Settings& settings, const Arrival& arrival);
 // RFC 5322 date in UTC: "Thu, 15 Jan 2026 00:00:00 +0000".
 std::string date_text(std::int64_t epoch_s);
 

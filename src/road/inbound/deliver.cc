@@ -110,8 +110,9 @@ core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open
         reply = {451, "4.3.0", {"The decision cannot be recorded; try again later"}};
         co_return reply;  // the transaction is dropped before its dot: nothing left us
       }
-      auto edits = edits_of(action::write_headers(*open.transaction.message(), open.mail.papers, verdict, open.config().action,
-                                                  arrival_of(facts, open, world_.clock.now_s())));
+      const action::Arrival arrival = arrival_of(facts, open, world_.clock.now_s());
+      auto edits = edits_of(open.observed ? action::write_trace(open.config().action, arrival)
+                                          : action::write_headers(*open.transaction.message(), open.mail.papers, verdict, open.config().action, arrival));
       const auto outcomes = co_await transaction.send(open.transaction.message(), std::move(edits));
       reply = co_await settle(open, outcomes, sent_to, digest, outcome);
     } else {

@@ -19,6 +19,7 @@ struct Open {
 
   mail::Transaction transaction;
   Case mail;
+  bool observed = false;  // in every stage: nothing of the mail is touched
   const envelope::LocalDomain* domain = nullptr;  // of the first accepted recipient: sets the next hop
 };
 

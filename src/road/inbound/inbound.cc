@@ -1,6 +1,8 @@
 // The whole order of the road, moment by moment. What each step means is in docs/road.md.
 #include "road/inbound/inbound.h"
 
+#include <algorithm>
+
 #include "mail/transaction/transaction.h"
 #include "road/inbound/desk.h"
 
@@ -80,7 +82,10 @@ class Inbound final : public session::Road {
     desk_.note_temporary(mail);
     const Ruling ruling = desk_.ruling(mail);
     if (ruling.kind == verdict::Ruling::kNone) desk_.note_domain_limit(mail, open->transaction.rcpt_to().size());
-    const verdict::Verdict verdict = desk_.decide(mail, desk_.policy_for(*open), verdict::Moment::kMessage, ruling);
+    const verdict::Policy policy = desk_.policy_for(*open);
+    const auto observes = [](verdict::Mode mode) { return mode == verdict::Mode::kObserve; };
+    open->observed = std::all_of(policy.modes.begin(), policy.modes.end(), observes);
+    const verdict::Verdict verdict = desk_.decide(mail, policy, verdict::Moment::kMessage, ruling);
     co_return co_await desk_.carry_out(*facts_, *open, verdict, started_us);
   }
 

@@ -93,7 +93,7 @@ trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, 
   for (const auto& reason : verdict.reasons) out.reasons.push_back(reason_of(reason));
   out.lawful_basis = verdict::word(verdict.basis);
   out.override_reason = verdict::word(verdict.override_reason);
-  out.mode = verdict.action == verdict.would_be ? "enforce" : "observe";
+  out.mode = open.observed ? "observe" : "enforce";
   out.road = "inbound";
   out.config_id = open.config().id;
   return out;
