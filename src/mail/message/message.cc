@@ -18,8 +18,24 @@ std::size_t find(std::string_view text, char c, std::size_t from) {
   return hit ? static_cast<std::size_t>(static_cast<const char*>(hit) - text.data()) : text.size();
 }
 
+// In CRLF-only text each LF follows a CR and each CR goes before an LF: for neighbours a, b it holds that a is CR
+// exactly when b is LF. The fixed block lets the compiler compare many octets at a time.
+bool neighbours_agree(const char* text, std::size_t pairs) {
+  constexpr std::size_t kBlock = 128;
+  unsigned char odd = 0;
+  std::size_t i = 0;
+  for (; i + kBlock <= pairs && !odd; i += kBlock) {
+    for (std::size_t j = i; j < i + kBlock; ++j)
+      odd |= static_cast<unsigned char>((text[j] == '\r') ^ (text[j + 1] == '\n'));
+  }
+  for (; i < pairs && !odd; ++i) odd |= static_cast<unsigned char>((text[i] == '\r') ^ (text[i + 1] == '\n'));
+  return !odd;
+}
+
 // RFC 5322 section 2.1: CR and LF only occur together.
 std::optional<MessageError> check_line_ends(std::string_view text) {
+  if (text.empty()) return {};
+  if (text.front() != '\n' && text.back() != '\r' && neighbours_agree(text.data(), text.size() - 1)) return {};
   std::size_t cr = find(text, '\r', 0);
   std::size_t lf = find(text, '\n', 0);
   while (cr < text.size() || lf < text.size()) {

@@ -53,6 +53,12 @@ struct Folds {
   bool like_from = false;  // one that reads "From: ..."
 };
 
+// Cheap first look: most folds begin with something else.
+bool may_be_from(std::string_view line) {
+  const auto first = line.find_first_not_of(" \t");
+  return first != std::string_view::npos && (core::lower(line[first]) == 'f' || !is_ftext(line[first]));
+}
+
 Folds folds_of(const HeaderField& field) {
   Folds folds;
   for (auto start = field.raw.find("\r\n"); start != std::string_view::npos;) {
@@ -60,7 +66,7 @@ Folds folds_of(const HeaderField& field) {
     const auto end = field.raw.find("\r\n", start);
     const std::string_view line = field.raw.substr(start, end == std::string_view::npos ? end : end - start);
     if (!line.empty() && core::trim(line).empty()) folds.blank = true;
-    if (!lists_names(field.name) && line_looks_like_from(line)) folds.like_from = true;
+    if (may_be_from(line) && line_looks_like_from(line) && !lists_names(field.name)) folds.like_from = true;
     start = end;
   }
   return folds;
