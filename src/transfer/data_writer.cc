@@ -7,6 +7,11 @@
 
 namespace sekisho::transfer {
 
+smtp::Reply reply_to(DataFault fault) {
+  if (fault == DataFault::kField) return {451, "4.3.5", {"Internal error in a header field"}};
+  return {554, "5.6.0", {"Message has a bare CR, a bare LF or a NUL"}};
+}
+
 core::Result<void, DataFault> DataWriter::append(std::string_view octets, std::string& out) {
   if (octets.find('\0') != std::string_view::npos) return core::error(DataFault::kNul);
   while (!octets.empty()) {

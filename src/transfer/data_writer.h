@@ -15,6 +15,7 @@
 namespace sekisho::transfer {
 
 enum class DataFault : std::uint8_t { kBareCr, kBareLf, kNul, kField };
+smtp::Reply reply_to(DataFault fault);  // 554 for what the message has, 451 for what we would have added
 enum class Form : std::uint8_t {
   kDotStuffed,  // RFC 5321 section 4.5.2, ended by the dot
   kPlain,       // a file

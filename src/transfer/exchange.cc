@@ -199,10 +199,7 @@ core::Task<core::Result<void, Failure>> Exchange::write_all(MessageStream& strea
     auto filled = stream.next(chunk, kChunkOctets);
     if (!filled) {
       // What went out has no final dot: the next hop drops it when the connection ends.
-      const bool ours = filled.error() == DataFault::kField;
-      const smtp::Reply reply = ours ? smtp::Reply{451, "4.3.5", {"Internal error in a header field"}}
-                                     : smtp::Reply{554, "5.6.0", {"Message has a bare CR, a bare LF or a NUL"}};
-      co_return core::error(Failure{io::IoError::kOther, reply});
+      co_return core::error(Failure{io::IoError::kOther, reply_to(filled.error())});
     }
     last = *filled;
     auto written = co_await lease_->write(chunk, io::now_ms() + options_->timeout_ms);

@@ -68,9 +68,9 @@ WriteResult write_file(int fd, MessageStream& stream) {
     chunk.clear();
     auto filled = stream.next(chunk, kChunkOctets);
     if (!filled) {
-      if (filled.error() == DataFault::kField)
-        return {false, {Outcome::kTemporary, {451, "4.3.5", {"Internal error in a header field"}}, ""}};
-      return {false, {Outcome::kRefused, {554, "5.6.0", {"Message has a bare CR, a bare LF or a NUL"}}, ""}};
+      smtp::Reply reply = reply_to(filled.error());
+      const Outcome outcome = reply.temporary() ? Outcome::kTemporary : Outcome::kRefused;
+      return {false, {outcome, std::move(reply), ""}};
     }
     last = *filled;
     for (std::string_view rest = chunk; !rest.empty();) {
