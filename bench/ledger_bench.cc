@@ -183,6 +183,18 @@ void whole(const std::string& folder) {
   constexpr double kMails = kTasks * kEach;
   std::printf("trail, decided + outcome + index: %.0f mails/s, %.1f us CPU a mail\n", kMails / seconds,
               (cpu_us() - cpu) / kMails);
+
+  double start = wall_us();
+  const auto report = store::Ledger::verify_folder(settings.ledger.folder);
+  if (report && report->ok())
+    std::printf("verify: %.0f records/s\n", static_cast<double>(report->records) / (wall_us() - start) * 1e6);
+  std::filesystem::remove_all(settings.index_folder);
+  start = wall_us();
+  trail = trail::Trail::open(settings);
+  if (!trail) return;
+  while ((*trail)->indexed_seq() < (*trail)->ledger().last_seq()) ::usleep(1000);
+  std::printf("index rebuilt from nothing: %.0f records/s\n",
+              static_cast<double>((*trail)->indexed_seq()) / (wall_us() - start) * 1e6);
 }
 }  // namespace
 
