@@ -1,5 +1,6 @@
 #include "gate/mx/mx.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +17,22 @@ void turn_away(int fd) {
   constexpr std::string_view kReply = "421 4.3.2 Too many sessions, come again later\r\n";
   [[maybe_unused]] const auto sent = ::send(fd, kReply.data(), kReply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   ::close(fd);
+}
+
+// A session takes one descriptor and its road up to one more. The soft limit is raised as far as it must and may be;
+// where that is too little, fewer sessions are taken, so that the rest gets a 421 and not a hang-up.
+std::size_t sessions_that_fit(std::size_t wanted) {
+  constexpr rlim_t kOthers = 512;  // listeners, DNS, store, next hops' pool
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  const rlim_t needed = static_cast<rlim_t>(wanted) * 2 + kOthers;
+  if (limit.rlim_cur < needed) {
+    limit.rlim_cur = std::min(needed, limit.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  if (limit.rlim_cur >= needed) return wanted;
+  return limit.rlim_cur > kOthers * 2 ? (limit.rlim_cur - kOthers) / 2 : limit.rlim_cur / 4;
 }
 
 bool is_wildcard(const core::IpAddress& ip) { return ip == core::IpAddress() || (ip.is_v4() && ip.v4_bits() == 0); }
@@ -92,7 +109,7 @@ core::Result<std::unique_ptr<Gate>, std::string> Gate::start(const std::vector<i
     impl->listeners.emplace_back(std::move(*listener));
   }
   for (io::Loop* loop : loops) impl->seats.push_back({loop});
-  impl->limits = limits;
+  impl->limits.sessions = sessions_that_fit(limits.sessions);
   impl->shared = std::move(shared);
   for (std::size_t i = 0; i < impl->listeners.size(); ++i) io::spawn(Impl::accept_all(impl, i));
   return std::unique_ptr<Gate>(new Gate(std::move(impl)));
@@ -125,7 +142,7 @@ core::Task<bool> Gate::drain(std::int64_t deadline_ms) {
 
 Counts Gate::counts() const {
   return {impl_->accepted.load(std::memory_order_relaxed), impl_->turned_away.load(std::memory_order_relaxed),
-          impl_->sessions.load(std::memory_order_relaxed)};
+          impl_->sessions.load(std::memory_order_relaxed), impl_->limits.sessions};
 }
 
 }  // namespace sekisho::mx

@@ -22,12 +22,14 @@ struct Counts {
   std::uint64_t accepted = 0;     // connections given to a session
   std::uint64_t turned_away = 0;  // at the limit
   std::size_t sessions = 0;       // now
+  std::size_t sessions_limit = 0;
 };
 
 class Gate {
  public:
   // Binds every endpoint and accepts on the current loop, which is loops.front(); nothing is accepted before it runs.
-  // The loops outlive the gate's sessions. A failure names the endpoint and the reason.
+  // The loops outlive the gate's sessions. A failure names the endpoint and the reason. The process' soft limit of
+  // descriptors is raised for limits.sessions; where the hard one forbids it, fewer sessions are taken.
   static core::Result<std::unique_ptr<Gate>, std::string> start(const std::vector<io::Endpoint>& at,
                                                                 std::vector<io::Loop*> loops, Limits limits,
                                                                 std::shared_ptr<const session::Shared> shared);

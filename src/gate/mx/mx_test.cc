@@ -1,7 +1,9 @@
 #include "gate/mx/mx.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "../tests/support/gate_client.h"
@@ -89,6 +91,28 @@ Task<void> cap(TestPlace& place) {
 TEST(Mx, SessionsHaveALimit) {
   TestPlace place;
   io::run(cap(place));
+}
+
+Task<void> few_descriptors(TestPlace& place) {
+  rlimit before{};
+  getrlimit(RLIMIT_NOFILE, &before);
+  rlimit low = before;
+  low.rlim_cur = std::min<rlim_t>(1'024, before.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &low);
+  std::vector<io::Loop*> loops = {&io::Loop::current()};
+  auto gate = Gate::start(loopback(), loops, {.sessions = 1'000'000}, place.shared());
+  rlimit raised{};
+  getrlimit(RLIMIT_NOFILE, &raised);
+  EXPECT_EQ(raised.rlim_cur, std::min<rlim_t>(before.rlim_max, 2'000'512));
+  EXPECT_LE((*gate)->counts().sessions_limit * 2, std::max<rlim_t>(raised.rlim_cur, 2));
+  setrlimit(RLIMIT_NOFILE, &before);
+  const bool done = co_await (*gate)->drain(io::now_ms() + 1'000);
+  EXPECT_TRUE(done);
+}
+
+TEST(Mx, SessionsFitTheDescriptors) {
+  TestPlace place;
+  io::run(few_descriptors(place));
 }
 
 Task<void> taken(TestPlace& place) {
