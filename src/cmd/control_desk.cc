@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <climits>
+#include <cstdio>
 
 #include "base/control/control.h"
 #include "base/core/text.h"
@@ -92,8 +93,10 @@ json::object verify_json(const store::VerifyReport& report) {
   json::array problems;
   for (const auto& p : report.problems)
     problems.push_back({{"kind", store::word(p.kind)}, {"file", p.file}, {"offset", p.offset}, {"text", p.text}});
+  json::array repaired;
+  for (const auto& p : report.repaired) repaired.push_back({{"kind", store::word(p.kind)}, {"file", p.file}, {"offset", p.offset}, {"text", p.text}});
   return {{"ok", true},          {"verified", report.ok()}, {"records", report.records}, {"segments", report.segments},
-          {"heads", report.heads}, {"anchors", report.anchors}, {"first_seq", report.first_seq}, {"last_seq", report.last_seq}, {"problems", problems}};
+          {"heads", report.heads}, {"anchors", report.anchors}, {"first_seq", report.first_seq}, {"last_seq", report.last_seq}, {"problems", problems}, {"repaired", repaired}};
 }
 
 core::Task<std::string> verify(ControlDesk& desk) {
@@ -157,11 +160,20 @@ core::Result<std::string, std::string> ask_serve(const std::string& config_file,
   auto answer = io::run(control::ask(settings->control_socket, request, io::now_ms() + 60'000));
   if (answer) return *answer;
   if (answer.error() == io::IoError::kTimeout) return core::error("the server at " + settings->control_socket + " did not answer within 60 s");
-  // Nobody serves: the store is opened here, if its lock can be had.
+  // Nobody serves. To verify is to change nothing: a torn tail is told and stays where it is.
+  json::error_code fault;
+  const json::value parsed = json::parse(request, fault);
+  if (!fault && parsed.is_object() && text_at(parsed.as_object(), "verb") == "ledger_verify") {
+    const auto report = store::Ledger::verify_folder(settings->trail.ledger.folder);
+    if (!report) return core::error(report.error().text());
+    return json::serialize(verify_json(*report));
+  }
+  // Else the store is opened here, if its lock can be had.
   core::SystemClock clock;
   core::SystemRandom random;
   auto trail = trail::Trail::open(settings->trail);
   if (!trail) return core::error("no server answers at " + settings->control_socket + ", and the store cannot be opened: " + trail.error().text());
+  for (const auto& report : (*trail)->reports()) std::fprintf(stderr, "sekisho: store: %s\n", report.c_str());
   auto overrides = override_::Overrides::open(settings->state_dir + "/overrides");
   if (!overrides) return core::error(overrides.error());
   auto receipts = receipt::KeyRing::open(settings->state_dir + "/receipt.keys", {}, random, clock.now_s());

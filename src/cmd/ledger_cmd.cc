@@ -22,6 +22,9 @@ int print_problems(const boost::json::object& answer) {
   const auto& problems = answer.at("problems").as_array();
   for (const auto& p : problems)
     std::printf("problem: %s at offset %s: %s\n", std::string(p.at("file").as_string()).c_str(), boost::json::serialize(p.at("offset")).c_str(), std::string(p.at("text").as_string()).c_str());
+  if (const auto* repaired = answer.if_contains("repaired"))
+    for (const auto& p : repaired->as_array())
+      std::printf("repaired at the last start: %s at offset %s: %s\n", std::string(p.at("file").as_string()).c_str(), boost::json::serialize(p.at("offset")).c_str(), std::string(p.at("text").as_string()).c_str());
   return problems.empty() ? 0 : 1;
 }
 

@@ -105,11 +105,6 @@ void fields(V& v, ConfigLoaded& c) {
   v(Tag::config_id, c.config_id), v(Tag::by_whom, c.by_whom);
 }
 template <class V>
-void fields(V& v, Served& s) {
-  v(Tag::transaction, s.transaction), v(Tag::mail_from, s.mail_from), v(Tag::digest, s.digest),
-      v(Tag::recipients, s.recipients);
-}
-template <class V>
 void fields(V& v, IndexRebuilt& i) {
   v(Tag::why, i.why);
 }
@@ -283,8 +278,8 @@ void describe_into(std::vector<std::pair<std::string, std::string>>& rows, std::
 #include "trail/events.def"
 static_assert(kNumber_decided == kFirstType && kNumber_outcome == 17 && kNumber_refused == 18 &&
               kNumber_session == 19 && kNumber_override == 20 && kNumber_query == 21 && kNumber_started == 22 &&
-              kNumber_stopped == 23 && kNumber_config_loaded == 24 && kNumber_served == 25 &&
-              kNumber_index_rebuilt == 26 && std::variant_size_v<Event> == 11 && store::kFirstFreeType == kFirstType);
+              kNumber_stopped == 23 && kNumber_config_loaded == 24 && kNumber_index_rebuilt == 25 &&
+              std::variant_size_v<Event> == 10 && store::kFirstFreeType == kFirstType);
 
 std::uint16_t type_of(const Event& event) { return static_cast<std::uint16_t>(kFirstType + event.index()); }
 

@@ -68,7 +68,6 @@ std::vector<Event> samples() {
           Started{"0.1", "c"},
           Stopped{"SIGTERM"},
           ConfigLoaded{"c", "SIGHUP"},
-          Served{id_of(1), "m@x", decided.digest, {recipient}},
           IndexRebuilt{"damaged"},
           Decided{},
           Outcome{},

@@ -126,20 +126,13 @@ struct ConfigLoaded {
   std::string config_id, by_whom;
   bool operator==(const ConfigLoaded&) const = default;
 };
-struct Served {
-  TransactionId transaction;
-  std::string mail_from;
-  Digest digest{};
-  std::vector<Recipient> recipients;
-  bool operator==(const Served&) const = default;
-};
 struct IndexRebuilt {
   std::string why;
   bool operator==(const IndexRebuilt&) const = default;
 };
 
 using Event = std::variant<Decided, Outcome, Refused, SessionSummary, Override, QueryAsked, Started, Stopped,
-                           ConfigLoaded, Served, IndexRebuilt>;
+                           ConfigLoaded, IndexRebuilt>;
 enum class CodecError : std::uint8_t {
   kUnknown,  // a type this version does not know: skip it
   kDamaged,  // fields do not fit their types

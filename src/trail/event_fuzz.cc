@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* input, std::size_t si
   using namespace sekisho;
   std::string_view octets(reinterpret_cast<const char*>(input), size);
   if (octets.size() < 2) return 0;
-  const auto type = static_cast<std::uint16_t>(16 + store::get_le(octets.substr(0, 2)) % 12);
+  const auto type = static_cast<std::uint16_t>(16 + store::get_le(octets.substr(0, 2)) % 11);
   octets.remove_prefix(2);
   (void)trail::describe(type, octets);
   const auto event = trail::decode(type, octets);

@@ -231,22 +231,6 @@ const Outcome* Story::outcome() const { return first_of<Outcome>(events); }
 
 core::Result<Found, TrailError> Finder::find(const Query& query) const { return Search(*this, query).run(); }
 
-std::vector<bool> Finder::served(const std::string& mail_from, const Digest& digest,
-                                 const std::vector<std::string>& rcpt_to) const {
-  constexpr std::int32_t kDays = 5;
-  std::vector<bool> out(rcpt_to.size());
-  for (std::size_t i = 0; i < rcpt_to.size(); ++i) {
-    for (std::int32_t back = 0; back <= kDays && !out[i]; ++back) {
-      const auto hash = hashes.recipient_hash(now_us - back * store::kDayUs, rcpt_to[i], false);
-      if (!hash) continue;
-      const auto value = index_served(mail_from, digest, *hash);
-      (void)projector.find(Key::kServed, value, now_us - kDays * store::kDayUs, INT64_MAX,
-                           [&](const store::IndexEntry&) { return out[i] = true, false; });
-    }
-  }
-  return out;
-}
-
 // Design of the law: addresses, IP addresses and Message-IDs are communications data; ids of our own are not.
 bool needs_reason(const Query& query) {
   return query.message_id || query.mail_from || query.rcpt_to || query.client_ip;

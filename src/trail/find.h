@@ -13,8 +13,6 @@ struct Finder {
   std::int64_t now_us;
 
   core::Result<Found, TrailError> find(const Query& query) const;
-  std::vector<bool> served(const std::string& mail_from, const Digest& digest,
-                           const std::vector<std::string>& rcpt_to) const;
 };
 bool needs_reason(const Query& query);
 std::string query_text(const Query& query, const std::string& recipient_shown);

@@ -32,13 +32,6 @@ IndexValue index_id(const TransactionId& id) {
   return out;
 }
 
-IndexValue index_served(std::string_view mail_from, const Digest& digest, const RecipientHash& recipient) {
-  std::string all = core::to_lower(mail_from);
-  all += '\0';
-  all.append(digest.data(), digest.size()).append(recipient.data(), recipient.size());
-  return index_octets(all);
-}
-
 std::string_view bare_message_id(std::string_view text) {
   text = core::trim_fws(text);
   if (text.size() >= 2 && text.front() == '<' && text.back() == '>') text = text.substr(1, text.size() - 2);
@@ -98,11 +91,6 @@ class Entries {
   void operator()(const SessionSummary& event) {
     story(event.session, true);
     client(event.client);
-  }
-  void operator()(const Served& event) {
-    story(event.transaction, false);
-    for (const auto& recipient : event.recipients)
-      add(Key::kServed, index_served(event.mail_from, event.digest, recipient.hash));
   }
   template <class T>
   void operator()(const T&) {}

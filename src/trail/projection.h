@@ -20,14 +20,12 @@ enum class Key : std::uint8_t {
   kClientIp,
   kDomain,
   kDigest,
-  kServed,
 };
 
 IndexValue index_text(std::string_view text);  // case does not count
 IndexValue index_octets(std::string_view octets);
 IndexValue index_ip(const core::IpAddress& ip);
 IndexValue index_id(const TransactionId& id);
-IndexValue index_served(std::string_view mail_from, const Digest& digest, const RecipientHash& recipient);
 std::string_view bare_message_id(std::string_view text);  // without angle brackets and spaces around
 
 void apply(const store::Position& at, std::int64_t time_us, const Event& event, std::vector<store::IndexEntry>& out);

@@ -93,6 +93,7 @@ core::Result<Found, TrailError> Trail::find_now(const Query& query, const std::s
                                                 const std::string& by_whom) {
   if (impl_->settings.reason_required && core::trim_fws(reason).empty() && needs_reason(query))
     return core::error(TrailError::kReasonRequired);
+  impl_->ledger->flush();  // what was recorded before the question is part of the answer
   const bool complete = impl_->projector.wait_for(impl_->ledger->last_seq(), kWaitForIndexMs);
   auto found = impl_->finder().find(query);
   if (found) found->complete = complete;
@@ -113,19 +114,6 @@ core::Task<core::Result<Found, TrailError>> Trail::find(Query query, std::string
   else
     work();
   co_return found;
-}
-
-core::Task<std::vector<bool>> Trail::served(std::string mail_from, Digest digest, std::vector<std::string> rcpt_to) {
-  std::vector<bool> out;
-  std::function<void()> work = [&] {
-    (void)impl_->projector.wait_for(impl_->ledger->last_seq(), kWaitForIndexMs);
-    out = impl_->finder().served(mail_from, digest, rcpt_to);
-  };
-  if (impl_->settings.pool)
-    co_await impl_->settings.pool->run(std::move(work));
-  else
-    work();
-  co_return out;
 }
 
 core::Result<std::vector<std::string>, store::StoreError> Trail::retain(std::int32_t first_kept_day) {

@@ -91,8 +91,6 @@ class Trail {
   // A query sees every record that was durable before it was asked. It is itself recorded, with its reason.
   core::Task<core::Result<Found, TrailError>> find(Query query, std::string reason, std::string by_whom);
   core::Result<Found, TrailError> find_now(const Query& query, const std::string& reason, const std::string& by_whom);
-  // Which of these recipients have this very message already (events `served` of the last five days).
-  core::Task<std::vector<bool>> served(std::string mail_from, Digest digest, std::vector<std::string> rcpt_to);
 
   // Ledger::retain, and the index forgets with it.
   core::Result<std::vector<std::string>, store::StoreError> retain(std::int32_t first_kept_day);

@@ -287,21 +287,6 @@ TEST_F(TrailTest, DaysAndRetention) {
   EXPECT_EQ(ids({.domain = "sender.example"}), "5 4 3 ");
 }
 
-TEST_F(TrailTest, ServedRecipientsAreRemembered) {
-  open();
-  Served served{id_of(1), "A@sender.example", mail(1).digest, {{{}, "", "user@dest.example", ""}}};
-  ASSERT_TRUE(trail_->record_now(served).ok());
-  const auto ask = [&](const Digest& digest) {
-    return core::run_ready(trail_->served("a@sender.example", digest, {"user@dest.example", "other@dest.example"}));
-  };
-  EXPECT_EQ(ask(mail(1).digest), (std::vector<bool>{true, false}));
-  EXPECT_EQ(ask(mail(2).digest), (std::vector<bool>{false, false}));
-  clock_.advance_ms(4 * kDay * 1000);
-  EXPECT_EQ(ask(mail(1).digest), (std::vector<bool>{true, false}));
-  clock_.advance_ms(2 * kDay * 1000);
-  EXPECT_EQ(ask(mail(1).digest), (std::vector<bool>{false, false}));
-}
-
 TEST_F(TrailTest, DamagedRecordIsToldByFind) {
   open();
   write(1, 3);
