@@ -6,7 +6,11 @@
 namespace sekisho::trail {
 
 namespace {
+constexpr std::size_t kMaxProblems = 20;
 constexpr std::size_t kMaxQueue = 50'000;
+// Records are gathered so long, or until so many are there: a wake-up for each commit costs more than the work itself.
+constexpr std::int64_t kGatherMs = 100;
+constexpr std::size_t kGatherRecords = 1000;
 constexpr std::size_t kMaxPending = 2'000'000;  // entries, some 150 MB: only while the disk is short
 
 std::int64_t steady_ms() {
@@ -21,7 +25,7 @@ void Projector::take(std::vector<store::Stored> records) {
   bool wake;
   {
     const std::lock_guard lock(mutex_);
-    wake = queue_.empty();
+    const bool few = queue_.size() < kGatherRecords;
     if (overflow_ || queue_.size() + records.size() > kMaxQueue) {
       overflow_ = true;
       queue_.clear();
@@ -30,6 +34,7 @@ void Projector::take(std::vector<store::Stored> records) {
     } else {
       queue_.insert(queue_.end(), std::make_move_iterator(records.begin()), std::make_move_iterator(records.end()));
     }
+    wake = std::exchange(asleep_, false) || askers_ != 0 || (few && (overflow_ || queue_.size() >= kGatherRecords));
   }
   if (wake) work_.notify_one();
 }
@@ -76,7 +81,12 @@ void Projector::run() {
     const auto tick = std::chrono::milliseconds(held_up_                  ? 1000
                                                 : unwritten_records_ != 0 ? limits_.checkpoint_ms
                                                                           : 3'600'000);
+    asleep_ = true;
     work_.wait_for(lock, tick, [&] { return stopping_ || (!held_up_ && (!queue_.empty() || overflow_)); });
+    asleep_ = false;
+    if (!held_up_ && !queue_.empty())
+      work_.wait_for(lock, std::chrono::milliseconds(kGatherMs),
+                     [&] { return stopping_ || overflow_ || askers_ != 0 || queue_.size() >= kGatherRecords; });
     const bool last = stopping_;
     if (held_up_) {
       lock.unlock();
@@ -96,8 +106,8 @@ void Projector::run() {
 
 void Projector::catch_up() {
   std::vector<store::Stored> batch;
-  // What cannot be read is told by the ledger at open, by verify and by find; the index goes on behind it.
-  (void)ledger_->scan(applied_, [&](const store::Stored& record) {
+  // The index goes on behind what cannot be read; every answer tells that it is missing.
+  auto report = ledger_->scan(applied_, [&](const store::Stored& record) {
     batch.push_back(record);
     if (batch.size() < 1000) return true;
     apply_records(batch);
@@ -108,6 +118,9 @@ void Projector::catch_up() {
     return !stopping_ && !held_up_;
   });
   apply_records(batch);
+  const std::lock_guard lock(mutex_);
+  for (auto& problem : report.problems)
+    if (problems_.size() < kMaxProblems) problems_.push_back(std::move(problem));
 }
 
 void Projector::apply_records(const std::vector<store::Stored>& records) {
@@ -163,7 +176,18 @@ void Projector::checkpoint() {
 
 bool Projector::wait_for(std::uint64_t seq, std::int64_t timeout_ms) {
   std::unique_lock lock(mutex_);
-  return applied_changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return applied_.seq >= seq; });
+  if (applied_.seq >= seq) return true;
+  ++askers_;
+  work_.notify_one();
+  const bool seen =
+      applied_changed_.wait_for(lock, std::chrono::milliseconds(timeout_ms), [&] { return applied_.seq >= seq; });
+  --askers_;
+  return seen;
+}
+
+store::Problems Projector::problems() const {
+  const std::lock_guard lock(mutex_);
+  return problems_;
 }
 
 std::uint64_t Projector::applied_seq() const {

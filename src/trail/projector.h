@@ -28,8 +28,10 @@ class Projector {
   void stop();
 
   // Waits until records up to seq are seen by find(); false when that took too long.
+  // Meanwhile nothing is gathered: what comes is applied at once.
   bool wait_for(std::uint64_t seq, std::int64_t timeout_ms);
   std::uint64_t applied_seq() const;
+  store::Problems problems() const;  // what it could not read of the ledger: no query can find it
   // Newest first by time within memory, then within the index; an entry may come twice.
   core::Result<void, store::StoreError> find(Key key, const IndexValue& value, std::int64_t from_us, std::int64_t to_us,
                                              const std::function<bool(const store::IndexEntry&)>& visit) const;
@@ -51,12 +53,15 @@ class Projector {
   std::vector<store::Stored> queue_;
   bool overflow_ = false;  // the queue was too long: read the ledger instead
   bool stopping_ = false;
+  bool asleep_ = false;                               // the first record wakes the thread; else it comes by itself
+  std::size_t askers_ = 0;                            // in wait_for
   std::vector<store::IndexEntry> pending_, writing_;  // made but not yet, or just being, written
   store::Position applied_;
   std::uint64_t unwritten_records_ = 0;  // behind the last checkpoint
   bool failed_ = false;                  // the last checkpoint was not taken
   bool held_up_ = false;                 // and memory holds as much as it may
   std::int64_t checkpoint_at_ms_ = 0;
+  store::Problems problems_;
   std::thread thread_;
 };
 

@@ -11,7 +11,17 @@ namespace sekisho::trail {
 
 namespace {
 constexpr std::int64_t kWaitForIndexMs = 5000;
+
+std::string text_of(const store::Problem& problem) {
+  return std::string(store::word(problem.kind)) + ": " + problem.file + " at offset " + std::to_string(problem.offset) +
+         ": " + problem.text;
 }
+
+bool hides_records(const store::Problem& problem) {
+  return problem.kind == store::ProblemKind::kDamaged || problem.kind == store::ProblemKind::kUnreadable ||
+         problem.kind == store::ProblemKind::kShortOfHead;
+}
+}  // namespace
 
 struct Trail::Impl {
   explicit Impl(TrailSettings given)
@@ -41,6 +51,17 @@ struct Trail::Impl {
     return {type_of(event), time_us, encode(event)};
   }
 
+  // Records that no query can find any more, so that "not found" is not taken for "never was".
+  void tell_gaps(std::vector<std::string>& out) const {
+    for (const auto& list : {ledger->open_problems(), projector.problems()}) {
+      for (const auto& problem : list) {
+        std::string text = text_of(problem);
+        if (hides_records(problem) && std::find(out.begin(), out.end(), text) == out.end())
+          out.push_back(std::move(text));
+      }
+    }
+  }
+
   TrailSettings settings;
   Projector projector;
   std::unique_ptr<store::Ledger> ledger;
@@ -58,9 +79,7 @@ core::Result<std::unique_ptr<Trail>, store::StoreError> Trail::open(TrailSetting
   if (!ledger) return core::error(ledger.error());
   impl->ledger = std::move(*ledger);
   impl->seq_at_open = impl->ledger->last_seq();
-  for (const auto& problem : impl->ledger->open_problems())
-    impl->reports.push_back(std::string(store::word(problem.kind)) + ": " + problem.file + " at offset " +
-                            std::to_string(problem.offset) + ": " + problem.text);
+  for (const auto& problem : impl->ledger->open_problems()) impl->reports.push_back(text_of(problem));
   const std::size_t before = impl->reports.size();
   if (auto started = impl->projector.start(*impl->ledger, impl->settings.index_folder, impl->reports); !started)
     return core::error(started.error());
@@ -96,7 +115,10 @@ core::Result<Found, TrailError> Trail::find_now(const Query& query, const std::s
   impl_->ledger->flush();  // what was recorded before the question is part of the answer
   const bool complete = impl_->projector.wait_for(impl_->ledger->last_seq(), kWaitForIndexMs);
   auto found = impl_->finder().find(query);
-  if (found) found->complete = complete;
+  if (found) {
+    found->complete = complete;
+    impl_->tell_gaps(found->problems);
+  }
   std::string recipient;
   if (query.rcpt_to) {
     const auto hash = impl_->ledger->recipient_hash(impl_->now_us(), *query.rcpt_to, true);

@@ -66,10 +66,11 @@ struct Story {
   const Outcome* outcome() const;
 };
 struct Found {
-  std::vector<Story> stories;         // newest first
-  bool more = false;                  // the limit cut it
-  bool complete = true;               // false: the index is still being rebuilt
-  std::vector<std::string> problems;  // records that belong here but could not be read, with file and offset
+  std::vector<Story> stories;  // newest first
+  bool more = false;           // the limit cut it
+  bool complete = true;        // false: the index is still being rebuilt
+  // Records that belong here but could not be read, and what else of the ledger cannot; with file and offset.
+  std::vector<std::string> problems;
 };
 enum class TrailError : std::uint8_t {
   kReasonRequired,  // the setting wants a reason and there is none

@@ -303,8 +303,15 @@ TEST_F(TrailTest, DamagedRecordIsToldByFind) {
   ASSERT_EQ(trail_->reports().size(), 1u);
   const auto found = trail_->find_now({.transaction = id_of(2)}, "", "");
   ASSERT_TRUE(found.ok());
-  ASSERT_EQ(found->problems.size(), 1u);
-  EXPECT_NE(found->problems[0].find(path), std::string::npos);
+  ASSERT_EQ(found->problems.size(), 2u);  // the record itself, and the gap that open saw
+  for (const auto& problem : found->problems) EXPECT_NE(problem.find(path), std::string::npos);
+  // An index made anew has nothing of it; an answer says that something is missing.
+  trail_.reset();
+  fs::remove_all(folder_.path + "/index");
+  open();
+  const auto other = trail_->find_now({.message_id = "mail-2@author.example"}, "", "");
+  EXPECT_TRUE(other->stories.empty());
+  EXPECT_EQ(other->problems.size(), 1u);
 }
 
 TEST_F(TrailTest, CheckpointsWhileWritingAndAsking) {
