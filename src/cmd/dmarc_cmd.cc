@@ -55,7 +55,11 @@ int dmarc(const Arguments& arguments) {
   if (const auto status = cli.parse(arguments)) return *status;
   if (verb != "show") return cli.usage_error("there is no verb '" + verb + "': show");
   const auto domain = mail::Domain::parse(name);
-  if (!domain) return cli.usage_error("--organizational-domain: '" + name + "' is not a domain name");
+  if (!domain) {  // the question is well formed, the answer is that such a name belongs to nobody
+    if (json) print_json(boost::json::object{{"domain", utf8(name)}, {"method", method}, {"status", "not_a_domain"}, {"organizational_domain", nullptr}, {"steps", boost::json::array{}}});
+    else std::printf("not a domain name\n");
+    return 1;
+  }
   const auto psl = psl_file.empty() ? dmarc::PublicSuffixList::system() : dmarc::PublicSuffixList::load(psl_file);
   if (!psl) return cli.usage_error((psl_file.empty() ? std::string("the system's public suffix list") : psl_file) + " cannot be read");
   auto resolver = make_resolver(zone, resolver_text);

@@ -63,7 +63,12 @@ void Desk::note_domain_limit(Case& mail, std::size_t recipients) {
 
 void Desk::note_temporary(Case& mail) {
   const std::string domain = temporary_domain(mail);
-  if (!domain.empty()) mail.temperror_age_s = world_.temporary.age_s(mail.client.ip, domain, world_.clock.now_s());
+  if (!domain.empty()) {
+    mail.temperror_age_s = world_.temporary.age_s(mail.client.ip, domain, world_.clock.now_s());
+  } else if (world_.temporary.size() > 0) {
+    world_.temporary.resolved(mail.client.ip, mail.papers.spf_mfrom.domain.text());
+    if (mail.papers.dmarc.author_domain) world_.temporary.resolved(mail.client.ip, mail.papers.dmarc.author_domain->text());
+  }
 }
 
 const envelope::LocalDomain* Desk::local_domain(const smtp::Path& path, const Config& config) const {
@@ -121,9 +126,10 @@ session::Step Desk::judge(const session::SessionFacts& facts, const Case& mail, 
   const verdict::Verdict verdict = decide(mail, policy, moment, ruling);
   if (verdict.action < verdict::Action::kDefer) return session::Continue{};
   smtp::Reply reply = verdict.reply;
-  const bool harvest = std::any_of(mail.findings.begin(), mail.findings.end(), [](const auto& f) { return f.code.starts_with("dha"); });
-  if (harvest && verdict.action == verdict::Action::kDefer) {
-    reply.code = 421;  // RFC 5321 section 3.8: the only code that closes
+  const auto harvest = [](const verdict::Reason& r) { return r.enforced && r.code.starts_with("dha") && r.action >= verdict::Action::kDefer; };
+  if (std::any_of(verdict.reasons.begin(), verdict.reasons.end(), harvest) && moment == verdict::Moment::kRcptTo) {
+    // Whether this one exists too is no longer told. RFC 5321 section 3.8: 421 is the only code that closes.
+    reply = {421, "4.7.1", {"Too many unknown recipients from this source"}};
     reply.close = true;
   }
   // An unknown recipient is told no more than that: a receipt for each would make harvesting a look-up service.
