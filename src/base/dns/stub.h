@@ -3,6 +3,8 @@
 //
 // One object serves all loops. The cache is shared; sockets and queries under way belong to the loop they were made on
 // and are made there when first needed, so lookup() must run on an io::Loop, and the object must outlive the loops.
+// A loop that asked keeps one task of ours until its last socket is 10 s old; stopping the loop ends it at once. At
+// most 256 fresh queries of a loop are out at a time, the rest stand in line within their own time.
 // Equal look-ups on one loop share one query. Only the one that asks pays for it from its budget; a TCP retry or
 // another server is not paid again, a CNAME whose end the server left out is.
 //
