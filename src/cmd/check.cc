@@ -5,8 +5,8 @@
 
 #include "base/core/text.h"
 #include "cmd/commands.h"
-#include "cmd/judge.h"
 #include "cmd/files.h"
+#include "cmd/judge.h"
 #include "cmd/present.h"
 #include "cmd/settings.h"
 
@@ -15,22 +15,30 @@ namespace sekisho::cmd {
 namespace {
 
 void print_text(const boost::json::object& o) {
-  const auto text = [](const boost::json::value& v) { return v.is_string() ? std::string(v.as_string()) : boost::json::serialize(v); };
+  const auto text = [](const boost::json::value& v) {
+    return v.is_string() ? std::string(v.as_string()) : boost::json::serialize(v);
+  };
   const auto& spf = o.at("spf").as_object().at("mfrom").as_object();
   std::printf("verdict  %s\n", text(o.at("verdict").at("action")).c_str());
   if (o.at("verdict").at("reply").is_string()) std::printf("reply    %s\n", text(o.at("verdict").at("reply")).c_str());
   for (const auto& r : o.at("verdict").at("reasons").as_array())
-    std::printf("  %-10s %-28s %s\n%42s%s\n", text(r.at("stage")).c_str(), text(r.at("code")).c_str(), text(r.at("text").at("en")).c_str(), "", text(r.at("text").at("ja")).c_str());
-  std::printf("spf      %-9s %s: %s\n", text(spf.at("result")).c_str(), text(spf.at("domain")).c_str(), text(spf.at("reason")).c_str());
+    std::printf("  %-10s %-28s %s\n%42s%s\n", text(r.at("stage")).c_str(), text(r.at("code")).c_str(),
+                text(r.at("text").at("en")).c_str(), "", text(r.at("text").at("ja")).c_str());
+  std::printf("spf      %-9s %s: %s\n", text(spf.at("result")).c_str(), text(spf.at("domain")).c_str(),
+              text(spf.at("reason")).c_str());
   for (const auto& d : o.at("dkim").as_array())
-    std::printf("dkim     %-9s %s: %s\n", text(d.at("result")).c_str(), text(d.at("signing_domain")).c_str(), text(d.at("reason")).c_str());
+    std::printf("dkim     %-9s %s: %s\n", text(d.at("result")).c_str(), text(d.at("signing_domain")).c_str(),
+                text(d.at("reason")).c_str());
   if (o.at("dkim").as_array().empty()) std::puts("dkim     none");
-  std::printf("dmarc    %-9s %s: %s\n", text(o.at("dmarc").at("result")).c_str(), text(o.at("dmarc").at("author_domain")).c_str(), text(o.at("dmarc").at("reason")).c_str());
+  std::printf("dmarc    %-9s %s: %s\n", text(o.at("dmarc").at("result")).c_str(),
+              text(o.at("dmarc").at("author_domain")).c_str(), text(o.at("dmarc").at("reason")).c_str());
   for (const auto& f : o.at("findings").as_array())
-    std::printf("finding  %-9s %s: %s\n", text(f.at("room")).c_str(), text(f.at("code")).c_str(), text(f.at("text").at("en")).c_str());
+    std::printf("finding  %-9s %s: %s\n", text(f.at("room")).c_str(), text(f.at("code")).c_str(),
+                text(f.at("text").at("en")).c_str());
   for (const auto& h : o.at("headers").at("removed").as_array())
     std::printf("removed  %s (%s)\n", text(h.at("name")).c_str(), text(h.at("reason")).c_str());
-  std::printf("dns      %s queries, %s ms CPU\n", text(o.at("dns").at("queries")).c_str(), text(o.at("cpu_ms")).c_str());
+  std::printf("dns      %s queries, %s ms CPU\n", text(o.at("dns").at("queries")).c_str(),
+              text(o.at("cpu_ms")).c_str());
 }
 
 }  // namespace
@@ -41,7 +49,9 @@ int check(const Arguments& arguments) {
   std::vector<std::string> rcpt;
   std::int64_t now = 0;
   bool json = false;
-  Cli cli("check", "Judges one message as the gate would: identity, findings, verdict, and the header fields that would be written and removed.",
+  Cli cli("check",
+          "Judges one message as the gate would: identity, findings, verdict, and the header fields that would be "
+          "written and removed.",
           "  sekisho check --ip 192.0.2.1 --helo mail.example.org --mail-from user@example.org mail.eml\n"
           "  sekisho check --zone test.zone --now 1768435200 --json - < mail.eml");
   cli.positional("MESSAGE", path, "a file, or - for standard input");
@@ -65,7 +75,8 @@ int check(const Arguments& arguments) {
     road = settings->road;
     if (zone.empty()) zone = settings->zone_file;
   } else {
-    if (!mail::Domain::parse(authserv_id)) return cli.usage_error("--authserv-id: '" + authserv_id + "' is not a domain name");
+    if (!mail::Domain::parse(authserv_id))
+      return cli.usage_error("--authserv-id: '" + authserv_id + "' is not a domain name");
     road = default_road(authserv_id);
   }
   auto resolver = make_resolver(zone, resolver_text);
@@ -73,14 +84,17 @@ int check(const Arguments& arguments) {
   auto octets = read_octets(path);
   if (!octets) return cli.usage_error(octets.error());
   Judge judge(road, std::move(*resolver));
-  Judge::Question question{*ip, helo ? *helo : "", mail_from ? *mail_from : "", rcpt, std::move(*octets), now ? now : core::SystemClock().now_s()};
+  Judge::Question question{*ip,  helo ? *helo : "",  mail_from ? *mail_from : "",
+                           rcpt, std::move(*octets), now ? now : core::SystemClock().now_s()};
   const Judged judged = judge.run(std::move(question));
   const boost::json::object out = to_json(judged);
   if (json)
     print_json(out);
   else
     print_text(out);
-  return judged.verdict.action == verdict::Action::kReject ? 1 : judged.verdict.action == verdict::Action::kDefer ? 3 : 0;
+  return judged.verdict.action == verdict::Action::kReject  ? 1
+         : judged.verdict.action == verdict::Action::kDefer ? 3
+                                                            : 0;
 }
 
 }  // namespace sekisho::cmd

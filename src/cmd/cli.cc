@@ -40,11 +40,13 @@ void Cli::octets(const std::string& name, std::vector<std::string>& into, const 
   impl_->many[name] = &into;
   impl_->app.add_option(name, impl_->ignored, help);
 }
-void Cli::number(const std::string& name, std::int64_t& into, std::int64_t least, std::int64_t most, const std::string& help) {
+void Cli::number(const std::string& name, std::int64_t& into, std::int64_t least, std::int64_t most,
+                 const std::string& help) {
   impl_->app.add_option(name, into, help)->check(CLI::Range(least, most));
 }
 void Cli::flag(const std::string& name, bool& into, const std::string& help) { impl_->app.add_flag(name, into, help); }
-void Cli::choice(const std::string& name, std::string& into, const std::vector<std::string>& words, const std::string& help) {
+void Cli::choice(const std::string& name, std::string& into, const std::vector<std::string>& words,
+                 const std::string& help) {
   impl_->app.add_option(name, into, help)->check(CLI::IsMember(words));
 }
 void Cli::positional(const std::string& name, std::string& into, const std::string& help, bool required) {

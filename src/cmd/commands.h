@@ -1,6 +1,6 @@
 #pragma once
-// One function a subcommand, one file a function; main.cc only looks the name up. Exit status: 0 done, 1 the answer is a
-// failure, 2 usage or input error, 3 temporary.
+// One function a subcommand, one file a function; main.cc only looks the name up. Exit status: 0 done, 1 the answer is
+// a failure, 2 usage or input error, 3 temporary.
 #include "cmd/cli.h"
 
 namespace sekisho::cmd {

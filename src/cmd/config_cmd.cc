@@ -4,8 +4,8 @@
 
 #include "base/config/config.h"
 #include "cmd/commands.h"
-#include "cmd/tables.h"
 #include "cmd/settings.h"
+#include "cmd/tables.h"
 
 namespace sekisho::cmd {
 
@@ -13,13 +13,20 @@ namespace {
 
 std::string_view kind_word(config::Kind kind) {
   switch (kind) {
-    case config::Kind::kBool: return "true|false";
-    case config::Kind::kInt: return "number";
-    case config::Kind::kText: return "text";
-    case config::Kind::kTexts: return "list of texts";
-    case config::Kind::kPath: return "path";
-    case config::Kind::kEndpoint: return "address:port";
-    case config::Kind::kEndpoints: return "list of address:port";
+    case config::Kind::kBool:
+      return "true|false";
+    case config::Kind::kInt:
+      return "number";
+    case config::Kind::kText:
+      return "text";
+    case config::Kind::kTexts:
+      return "list of texts";
+    case config::Kind::kPath:
+      return "path";
+    case config::Kind::kEndpoint:
+      return "address:port";
+    case config::Kind::kEndpoints:
+      return "list of address:port";
   }
   return "";
 }
@@ -32,24 +39,29 @@ std::string default_text(const config::Option& o) {
 }
 
 void print(const config::Option& o) {
-  std::printf("%.*s\n  %.*s\n  %.*s\n  type: %s", int(o.key.size()), o.key.data(), int(o.meaning.size()), o.meaning.data(),
-              int(o.meaning_ja.size()), o.meaning_ja.data(), std::string(kind_word(o.kind)).c_str());
+  std::printf("%.*s\n  %.*s\n  %.*s\n  type: %s", int(o.key.size()), o.key.data(), int(o.meaning.size()),
+              o.meaning.data(), int(o.meaning_ja.size()), o.meaning_ja.data(), std::string(kind_word(o.kind)).c_str());
   if (!o.allowed.empty()) std::printf("   allowed: %.*s", int(o.allowed.size()), o.allowed.data());
   if (!o.unit.empty()) std::printf("   unit: %.*s", int(o.unit.size()), o.unit.data());
   std::printf("   default: %s\n", default_text(o).c_str());
 }
 
 boost::json::object to_json(const config::Option& o) {
-  return {{"key", o.key}, {"type", kind_word(o.kind)}, {"allowed", o.allowed}, {"unit", o.unit},
+  return {{"key", o.key},
+          {"type", kind_word(o.kind)},
+          {"allowed", o.allowed},
+          {"unit", o.unit},
           {"default", o.fallback == "!" ? boost::json::value(nullptr) : boost::json::value(o.fallback)},
-          {"required", o.fallback == "!"}, {"meaning", {{"en", o.meaning}, {"ja", o.meaning_ja}}}};
+          {"required", o.fallback == "!"},
+          {"meaning", {{"en", o.meaning}, {"ja", o.meaning_ja}}}};
 }
 
 int explain(const std::string& key, bool json) {
   const auto& table = option_table();
   std::vector<const config::Option*> found;
   for (const auto& o : table.rows())
-    if (key.empty() || o.key == key || o.key.substr(0, key.size() + 1) == key + "." || o.key.substr(0, key.size() + 3) == key + "[].")
+    if (key.empty() || o.key == key || o.key.substr(0, key.size() + 1) == key + "." ||
+        o.key.substr(0, key.size() + 3) == key + "[].")
       found.push_back(&o);
   if (found.empty()) {
     std::fprintf(stderr, "sekisho config: there is no key %s", key.c_str());
@@ -76,7 +88,10 @@ int check_file(const std::string& file, bool json) {
       problems.push_back({{"file", p.file}, {"line", p.line}, {"message", p.message}});
     }
   }
-  if (json) std::printf("%s\n", boost::json::serialize(boost::json::object{{"file", file}, {"ok", settings.ok()}, {"problems", problems}}).c_str());
+  if (json)
+    std::printf("%s\n", boost::json::serialize(
+                            boost::json::object{{"file", file}, {"ok", settings.ok()}, {"problems", problems}})
+                            .c_str());
   if (!settings) return 1;
   if (!json) std::printf("%s: good\n", file.c_str());
   return 0;
@@ -87,8 +102,10 @@ int check_file(const std::string& file, bool json) {
 int config(const Arguments& arguments) {
   std::string verb, subject, file;
   bool json = false;
-  Cli cli("config", "check FILE: reads it as serve would. explain [KEY]: meaning, unit, allowed values and default of each key.",
-          "  sekisho config check /etc/sekisho/sekisho.toml\n  sekisho config explain mx.message_bytes\n  sekisho config explain policy");
+  Cli cli("config",
+          "check FILE: reads it as serve would. explain [KEY]: meaning, unit, allowed values and default of each key.",
+          "  sekisho config check /etc/sekisho/sekisho.toml\n  sekisho config explain mx.message_bytes\n  sekisho "
+          "config explain policy");
   cli.positional("VERB", verb, "check or explain");
   cli.positional("SUBJECT", subject, "a file (check), a key or the beginning of keys (explain)", false);
   cli.text("-c,--config", file, "the file to check (the same as SUBJECT)");

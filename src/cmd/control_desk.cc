@@ -7,6 +7,7 @@
 
 #include "base/control/control.h"
 #include "base/core/text.h"
+#include "base/log/log.h"
 #include "cmd/present.h"
 #include "cmd/settings.h"
 #include "cmd/story.h"
@@ -35,17 +36,24 @@ core::Task<std::string> trace(ControlDesk& desk, json::object request) {
   if (!query) co_return refusal(query.error());
   auto found = co_await desk.trail.find(std::move(*query), text_at(request, "reason"), text_at(request, "by_whom"));
   if (!found)
-    co_return refusal(found.error() == trail::TrailError::kReasonRequired ? "this server wants a reason: --reason TEXT (it is recorded)"
-                      : found.error() == trail::TrailError::kNothingAsked ? "nothing was asked: give a key or a time range"
-                                                                          : "the index cannot be read; it is rebuilt at the next start");
+    co_return refusal(found.error() == trail::TrailError::kReasonRequired
+                          ? "this server wants a reason: --reason TEXT (it is recorded)"
+                      : found.error() == trail::TrailError::kNothingAsked
+                          ? "nothing was asked: give a key or a time range"
+                          : "the index cannot be read; it is rebuilt at the next start");
   json::array stories, problems;
   for (const auto& story : found->stories) stories.push_back(to_json(story));
   for (const auto& p : found->problems) problems.push_back(json::value(p));
-  co_return json::serialize(json::object{{"ok", true}, {"stories", stories}, {"more", found->more}, {"complete", found->complete}, {"problems", problems}});
+  co_return json::serialize(json::object{{"ok", true},
+                                         {"stories", stories},
+                                         {"more", found->more},
+                                         {"complete", found->complete},
+                                         {"problems", problems}});
 }
 
 core::Task<std::string> override_one(ControlDesk& desk, json::object request) {
-  const std::string verb = text_at(request, "verb"), subject = text_at(request, "subject"), why = text_at(request, "why");
+  const std::string verb = text_at(request, "verb"), subject = text_at(request, "subject"),
+                    why = text_at(request, "why");
   const std::int64_t until_s = desk.clock.now_s() + number_at(request, "for_s");
   core::Result<void, std::string> done;
   if (verb == "bypass") {
@@ -53,33 +61,47 @@ core::Task<std::string> override_one(ControlDesk& desk, json::object request) {
   } else {
     const auto parsed = override_::Subject::parse(subject);
     if (!parsed) co_return refusal("'" + subject + "' is no IP address, network, domain or address");
-    done = desk.overrides.add({verb == "allow" ? override_::Kind::kAllow : override_::Kind::kDeny, subject, *parsed, until_s, why});
+    done = desk.overrides.add(
+        {verb == "allow" ? override_::Kind::kAllow : override_::Kind::kDeny, subject, *parsed, until_s, why});
   }
   if (!done) co_return refusal(done.error());
-  trail::Override event{verb, subject, static_cast<std::uint64_t>(until_s) * 1'000'000, why, text_at(request, "by_whom"), "self_defence"};
+  log::write<log::Event::k_override_set>(log::name(verb), log::name(subject), number_at(request, "for_s"));
+  trail::Override event{
+      verb, subject, static_cast<std::uint64_t>(until_s) * 1'000'000, why, text_at(request, "by_whom"), "self_defence"};
   auto stored = co_await desk.trail.record(std::move(event));
   if (!stored) co_return refusal("done, but the ledger could not record it");
-  co_return json::serialize(json::object{{"ok", true}, {"kind", verb}, {"subject", subject}, {"until", time_text(until_s * 1'000'000)}, {"until_s", until_s}});
+  co_return json::serialize(json::object{{"ok", true},
+                                         {"kind", verb},
+                                         {"subject", subject},
+                                         {"until", time_text(until_s * 1'000'000)},
+                                         {"until_s", until_s}});
 }
 
 std::string list(ControlDesk& desk) {
   json::array out;
   const std::int64_t now_s = desk.clock.now_s();
   for (const auto& e : desk.overrides.list(now_s))
-    out.push_back({{"kind", e.kind == override_::Kind::kAllow ? "allow" : "deny"}, {"subject", e.subject}, {"until", time_text(e.until_s * 1'000'000)}, {"why", utf8(e.why)}});
+    out.push_back({{"kind", e.kind == override_::Kind::kAllow ? "allow" : "deny"},
+                   {"subject", e.subject},
+                   {"until", time_text(e.until_s * 1'000'000)},
+                   {"why", utf8(e.why)}});
   return json::serialize(json::object{{"ok", true}, {"overrides", out}, {"bypass", desk.overrides.bypassed(now_s)}});
 }
 
 std::string open_receipt(ControlDesk& desk, const std::string& code) {
   const auto opened = desk.receipts.open(code);
   if (!opened) {
-    static constexpr const char* kTexts[] = {"that is no receipt code (40 letters and digits)", "no key of ours has made this code",
-                                             "its key has been destroyed: nobody can open it any more", "a character is wrong, or it was never ours"};
+    static constexpr const char* kTexts[] = {
+        "that is no receipt code (40 letters and digits)", "no key of ours has made this code",
+        "its key has been destroyed: nobody can open it any more", "a character is wrong, or it was never ours"};
     return refusal(kTexts[static_cast<std::size_t>(opened.error())]);
   }
   const auto& s = opened->statement;
-  json::object out{{"ok", true}, {"time", time_text(s.time_s * 1'000'000)}, {"stage", verdict::word(static_cast<verdict::Stage>(s.stage))},
-                   {"action", verdict::word(static_cast<verdict::Action>(s.action))}, {"reason", nullptr}};
+  json::object out{{"ok", true},
+                   {"time", time_text(s.time_s * 1'000'000)},
+                   {"stage", verdict::word(static_cast<verdict::Stage>(s.stage))},
+                   {"action", verdict::word(static_cast<verdict::Action>(s.action))},
+                   {"reason", nullptr}};
   for (const auto& row : road::finding_texts()) {
     if (receipt::reason_id(row.code) != s.reason) continue;
     const auto text = road::explain({row.room, row.code, road::AuthResult::kNone, "..."});
@@ -94,9 +116,18 @@ json::object verify_json(const store::VerifyReport& report) {
   for (const auto& p : report.problems)
     problems.push_back({{"kind", store::word(p.kind)}, {"file", p.file}, {"offset", p.offset}, {"text", p.text}});
   json::array repaired;
-  for (const auto& p : report.repaired) repaired.push_back({{"kind", store::word(p.kind)}, {"file", p.file}, {"offset", p.offset}, {"text", p.text}});
-  return {{"ok", true},          {"verified", report.ok()}, {"records", report.records}, {"segments", report.segments},
-          {"heads", report.heads}, {"anchors", report.anchors}, {"first_seq", report.first_seq}, {"last_seq", report.last_seq}, {"problems", problems}, {"repaired", repaired}};
+  for (const auto& p : report.repaired)
+    repaired.push_back({{"kind", store::word(p.kind)}, {"file", p.file}, {"offset", p.offset}, {"text", p.text}});
+  return {{"ok", true},
+          {"verified", report.ok()},
+          {"records", report.records},
+          {"segments", report.segments},
+          {"heads", report.heads},
+          {"anchors", report.anchors},
+          {"first_seq", report.first_seq},
+          {"last_seq", report.last_seq},
+          {"problems", problems},
+          {"repaired", repaired}};
 }
 
 core::Task<std::string> verify(ControlDesk& desk) {
@@ -121,8 +152,13 @@ core::Task<std::string> show(ControlDesk& desk, json::object request) {
     report = desk.trail.ledger().scan({}, [&](const store::Stored& s) {
       if (s.at.seq < from) return true;
       json::array rows;
-      for (const auto& [name, value] : trail::describe(s.type, s.fields)) rows.push_back({{"name", name}, {"value", utf8(value)}});
-      records.push_back({{"seq", s.at.seq}, {"time", time_text(s.time_us)}, {"event", trail::event_name(s.type)}, {"type", s.type}, {"fields", rows}});
+      for (const auto& [name, value] : trail::describe(s.type, s.fields))
+        rows.push_back({{"name", name}, {"value", utf8(value)}});
+      records.push_back({{"seq", s.at.seq},
+                         {"time", time_text(s.time_us)},
+                         {"event", trail::event_name(s.type)},
+                         {"type", s.type},
+                         {"fields", rows}});
       return static_cast<std::int64_t>(records.size()) < limit;
     });
   };
@@ -159,7 +195,8 @@ core::Result<std::string, std::string> ask_serve(const std::string& config_file,
   }
   auto answer = io::run(control::ask(settings->control_socket, request, io::now_ms() + 60'000));
   if (answer) return *answer;
-  if (answer.error() == io::IoError::kTimeout) return core::error("the server at " + settings->control_socket + " did not answer within 60 s");
+  if (answer.error() == io::IoError::kTimeout)
+    return core::error("the server at " + settings->control_socket + " did not answer within 60 s");
   // Nobody serves. To verify is to change nothing: a torn tail is told and stays where it is.
   json::error_code fault;
   const json::value parsed = json::parse(request, fault);
@@ -172,7 +209,9 @@ core::Result<std::string, std::string> ask_serve(const std::string& config_file,
   core::SystemClock clock;
   core::SystemRandom random;
   auto trail = trail::Trail::open(settings->trail);
-  if (!trail) return core::error("no server answers at " + settings->control_socket + ", and the store cannot be opened: " + trail.error().text());
+  if (!trail)
+    return core::error("no server answers at " + settings->control_socket +
+                       ", and the store cannot be opened: " + trail.error().text());
   for (const auto& report : (*trail)->reports()) std::fprintf(stderr, "sekisho: store: %s\n", report.c_str());
   auto overrides = override_::Overrides::open(settings->state_dir + "/overrides");
   if (!overrides) return core::error(overrides.error());

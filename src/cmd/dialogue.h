@@ -29,7 +29,8 @@ struct LabMail {
   std::string octets;                 // CRLF; dot-stuffed by send_mail unless raw
   bool raw = false;
 };
-// The whole transaction; gives the reply that decided (the first refusal, or that to the final dot), "" when the server went away.
+// The whole transaction; gives the reply that decided (the first refusal, or that to the final dot), "" when the server
+// went away.
 core::Task<std::string> send_mail(io::Endpoint to, LabMail mail);
 std::string with_crlf(const std::string& octets);
 std::string dot_stuffed(const std::string& octets);  // CRLF in, with the final ".CRLF"

@@ -37,8 +37,9 @@ int verify(const Cli& cli, const DkimOptions& o) {
   } else {
     if (all.empty()) std::puts("no DKIM signature");
     for (const auto& v : all)
-      std::printf("%-9s d=%s s=%s a=%s (%u bits): %s\n", std::string(road::word(v.result)).c_str(), v.signing_domain.c_str(),
-                  core::printable(v.selector).c_str(), core::printable(v.algorithm).c_str(), v.key_bits, v.reason.c_str());
+      std::printf("%-9s d=%s s=%s a=%s (%u bits): %s\n", std::string(road::word(v.result)).c_str(),
+                  v.signing_domain.c_str(), core::printable(v.selector).c_str(), core::printable(v.algorithm).c_str(),
+                  v.key_bits, v.reason.c_str());
   }
   return exit_status(all);
 }
@@ -54,13 +55,15 @@ std::vector<std::string> split(const std::string& text) {
 }
 
 int sign(const Cli& cli, const DkimOptions& o) {
-  if (o.domain.empty() || o.selector.empty() || o.key.empty()) return cli.usage_error("sign needs --domain, --selector and --key");
+  if (o.domain.empty() || o.selector.empty() || o.key.empty())
+    return cli.usage_error("sign needs --domain, --selector and --key");
   const auto domain = mail::Domain::parse(o.domain);
   if (!domain) return cli.usage_error("--domain: '" + o.domain + "' is not a domain name");
   const auto pem = read_octets(o.key);
   if (!pem) return cli.usage_error(pem.error());
   const auto key = signature::PrivateKey::from_pem(*pem);
-  if (!key) return cli.usage_error(o.key + ": no RSA (1024 bits or more) or Ed25519 private key in PEM without passphrase");
+  if (!key)
+    return cli.usage_error(o.key + ": no RSA (1024 bits or more) or Ed25519 private key in PEM without passphrase");
   if (!o.algorithm.empty() && (o.algorithm == "ed25519-sha256") != (key->type() == signature::KeyType::kEd25519))
     return cli.usage_error("--algorithm " + o.algorithm + " does not fit the key in " + o.key);
   core::Budget budget;
@@ -71,8 +74,10 @@ int sign(const Cli& cli, const DkimOptions& o) {
   options.headers = split(o.headers);
   if (o.now) options.now_s = o.now;
   const auto field = dkim::sign(**message, *key, options);
-  if (!field) return cli.usage_error(field.error() == dkim::SignError::kNoFrom ? o.path + ": the message has no From field"
-                                                                               : "the message cannot be signed with these options");
+  if (!field)
+    return cli.usage_error(field.error() == dkim::SignError::kNoFrom
+                               ? o.path + ": the message has no From field"
+                               : "the message cannot be signed with these options");
   struct Out final : mail::BodySink {
     void update(std::string_view octets) override { std::fwrite(octets.data(), 1, octets.size(), stdout); }
   } out;
@@ -95,7 +100,8 @@ int dkim(const Arguments& arguments) {
   cli.text("--domain", o.domain, "sign: d=");
   cli.text("--selector", o.selector, "sign: s=");
   cli.text("--key", o.key, "sign: private key, PEM");
-  cli.choice("--algorithm", o.algorithm, {"rsa-sha256", "ed25519-sha256", "rsa-sha1"}, "sign: a=; by the key when left out");
+  cli.choice("--algorithm", o.algorithm, {"rsa-sha256", "ed25519-sha256", "rsa-sha1"},
+             "sign: a=; by the key when left out");
   cli.text("--headers", o.headers, "sign: h=, as from:to:subject; a safe list when left out");
   cli.number("--now", o.now, 0, INT64_C(253402300799), "wall time as epoch seconds; sign writes it as t=");
   cli.flag("--legacy", o.legacy, "verify: also what RFC 8301 forbids, and drafts before RFC 4871");

@@ -14,10 +14,14 @@ namespace {
 
 std::string_view word(dmarc::Shown::Status status) {
   switch (status) {
-    case dmarc::Shown::Status::kFound: return "found";
-    case dmarc::Shown::Status::kPublicSuffix: return "public_suffix";
-    case dmarc::Shown::Status::kTemporary: return "temperror";
-    case dmarc::Shown::Status::kTooComplex: return "too_complex";
+    case dmarc::Shown::Status::kFound:
+      return "found";
+    case dmarc::Shown::Status::kPublicSuffix:
+      return "public_suffix";
+    case dmarc::Shown::Status::kTemporary:
+      return "temperror";
+    case dmarc::Shown::Status::kTooComplex:
+      return "too_complex";
   }
   return "";
 }
@@ -26,15 +30,25 @@ void print(const dmarc::Shown& shown, const mail::Domain& asked, bool json, cons
   if (json) {
     boost::json::array steps;
     for (const auto& s : shown.steps)
-      steps.push_back({{"domain", s.domain.text()}, {"record", s.text.empty() ? boost::json::value(nullptr) : boost::json::value(utf8(s.text))}, {"several", s.several}});
+      steps.push_back({{"domain", s.domain.text()},
+                       {"record", s.text.empty() ? boost::json::value(nullptr) : boost::json::value(utf8(s.text))},
+                       {"several", s.several}});
     const auto& found = shown.organizational_domain;
-    print_json(boost::json::object{{"domain", asked.text()}, {"method", method}, {"status", word(shown.status)},
-                {"organizational_domain", found ? boost::json::value(found->text()) : boost::json::value(nullptr)}, {"steps", steps}});
+    print_json(boost::json::object{
+        {"domain", asked.text()},
+        {"method", method},
+        {"status", word(shown.status)},
+        {"organizational_domain", found ? boost::json::value(found->text()) : boost::json::value(nullptr)},
+        {"steps", steps}});
     return;
   }
-  std::printf("%s\n", shown.organizational_domain ? shown.organizational_domain->text().c_str() : std::string(word(shown.status)).c_str());
+  std::printf("%s\n", shown.organizational_domain ? shown.organizational_domain->text().c_str()
+                                                  : std::string(word(shown.status)).c_str());
   for (const auto& s : shown.steps)
-    std::printf("  dig +short _dmarc.%s txt   %s\n", s.domain.text().c_str(), s.several ? "(several records)" : s.text.empty() ? "-" : utf8(s.text).c_str());
+    std::printf("  dig +short _dmarc.%s txt   %s\n", s.domain.text().c_str(),
+                s.several        ? "(several records)"
+                : s.text.empty() ? "-"
+                                 : utf8(s.text).c_str());
 }
 
 }  // namespace
@@ -56,12 +70,20 @@ int dmarc(const Arguments& arguments) {
   if (verb != "show") return cli.usage_error("there is no verb '" + verb + "': show");
   const auto domain = mail::Domain::parse(name);
   if (!domain) {  // the question is well formed, the answer is that such a name belongs to nobody
-    if (json) print_json(boost::json::object{{"domain", utf8(name)}, {"method", method}, {"status", "not_a_domain"}, {"organizational_domain", nullptr}, {"steps", boost::json::array{}}});
-    else std::printf("not a domain name\n");
+    if (json)
+      print_json(boost::json::object{{"domain", utf8(name)},
+                                     {"method", method},
+                                     {"status", "not_a_domain"},
+                                     {"organizational_domain", nullptr},
+                                     {"steps", boost::json::array{}}});
+    else
+      std::printf("not a domain name\n");
     return 1;
   }
   const auto psl = psl_file.empty() ? dmarc::PublicSuffixList::system() : dmarc::PublicSuffixList::load(psl_file);
-  if (!psl) return cli.usage_error((psl_file.empty() ? std::string("the system's public suffix list") : psl_file) + " cannot be read");
+  if (!psl)
+    return cli.usage_error((psl_file.empty() ? std::string("the system's public suffix list") : psl_file) +
+                           " cannot be read");
   auto resolver = make_resolver(zone, resolver_text);
   if (!resolver) return cli.usage_error(resolver.error());
   dmarc::Options options;
@@ -71,9 +93,12 @@ int dmarc(const Arguments& arguments) {
   const auto shown = io::run(dmarc::show(*domain, **resolver, options, budget));
   print(shown, *domain, json, method);
   switch (shown.status) {
-    case dmarc::Shown::Status::kFound: return 0;
-    case dmarc::Shown::Status::kTemporary: return 3;
-    default: return 1;
+    case dmarc::Shown::Status::kFound:
+      return 0;
+    case dmarc::Shown::Status::kTemporary:
+      return 3;
+    default:
+      return 1;
   }
 }
 

@@ -9,7 +9,8 @@ namespace sekisho::cmd {
 
 core::Result<std::string, std::string> read_octets(const std::string& path) {
   std::error_code fault;
-  if (path != "-" && std::filesystem::is_directory(path, fault)) return core::error(path + ": is a folder, a file is wanted");
+  if (path != "-" && std::filesystem::is_directory(path, fault))
+    return core::error(path + ": is a folder, a file is wanted");
   std::FILE* in = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
   if (!in) return core::error(path + ": " + std::strerror(errno));
   std::string out;
@@ -23,15 +24,19 @@ core::Result<std::string, std::string> read_octets(const std::string& path) {
   return out;
 }
 
-core::Result<std::shared_ptr<const mail::Message>, std::string> read_message(const std::string& path, core::Budget& budget) {
+core::Result<std::shared_ptr<const mail::Message>, std::string> read_message(const std::string& path,
+                                                                             core::Budget& budget) {
   auto octets = read_octets(path);
   if (!octets) return core::error(octets.error());
   auto message = mail::Message::from_file(std::move(*octets), budget);
   if (message) return *message;
   switch (message.error()) {
-    case mail::MessageError::kBareCr: return core::error(path + ": a CR stands without LF; the gate would refuse it (550 5.5.2)");
-    case mail::MessageError::kBareLf: return core::error(path + ": an LF stands without CR");
-    case mail::MessageError::kTooComplex: return core::error(path + ": too many header fields");
+    case mail::MessageError::kBareCr:
+      return core::error(path + ": a CR stands without LF; the gate would refuse it (550 5.5.2)");
+    case mail::MessageError::kBareLf:
+      return core::error(path + ": an LF stands without CR");
+    case mail::MessageError::kTooComplex:
+      return core::error(path + ": too many header fields");
   }
   return core::error(path + ": cannot be read");
 }

@@ -24,7 +24,9 @@ class Borrowed final : public dns::Resolver {
  public:
   explicit Borrowed(dns::Resolver& below) : below_(below) {}
   dns::AnswerPtr ready(const dns::Name& name, dns::Type type) override { return below_.ready(name, type); }
-  core::Task<dns::AnswerPtr> lookup(dns::Name name, dns::Type type, core::Budget& budget) override { return below_.lookup(std::move(name), type, budget); }
+  core::Task<dns::AnswerPtr> lookup(dns::Name name, dns::Type type, core::Budget& budget) override {
+    return below_.lookup(std::move(name), type, budget);
+  }
 
  private:
   dns::Resolver& below_;
@@ -71,7 +73,8 @@ core::Task<Judged> Judge::judge(Question question) {
   arrival.client_ip = question.ip;
   arrival.helo = question.helo;
   arrival.mail_from = question.mail_from;
-  if (out.mail.papers.iprev.result == road::AuthResult::kPass && out.mail.papers.iprev.name) arrival.reverse_name = out.mail.papers.iprev.name->text();
+  if (out.mail.papers.iprev.result == road::AuthResult::kPass && out.mail.papers.iprev.name)
+    arrival.reverse_name = out.mail.papers.iprev.name->text();
   arrival.id = "check";
   arrival.now_s = question.now_s;
   if (out.message)
@@ -90,7 +93,10 @@ json::array reasons_json(const verdict::Verdict& verdict) {
   json::array out;
   for (const auto& r : verdict.reasons) {
     const auto text = road::explain({r.room, r.code, road::AuthResult::kNone, r.evidence});
-    out.push_back({{"stage", verdict::word(r.stage)}, {"code", r.code}, {"action", verdict::word(r.action)}, {"enforced", r.enforced},
+    out.push_back({{"stage", verdict::word(r.stage)},
+                   {"code", r.code},
+                   {"action", verdict::word(r.action)},
+                   {"enforced", r.enforced},
                    {"text", {{"en", utf8(text.en)}, {"ja", utf8(text.ja)}}}});
   }
   return out;
@@ -99,10 +105,14 @@ json::array reasons_json(const verdict::Verdict& verdict) {
 json::object headers_json(const action::Headers& headers) {
   json::array removed, added;
   for (const auto& r : headers.removed)
-    removed.push_back({{"name", utf8(r.field->name)}, {"index", r.index}, {"value", utf8(core::trim_fws(r.field->value))}, {"reason", r.reason}});
+    removed.push_back({{"name", utf8(r.field->name)},
+                       {"index", r.index},
+                       {"value", utf8(core::trim_fws(r.field->value))},
+                       {"reason", r.reason}});
   for (const auto& field : headers.added) {
     const auto colon = field.find(':');
-    added.push_back({{"name", field.substr(0, colon)}, {"value", utf8(core::trim_fws(std::string_view(field).substr(colon + 1)))}});
+    added.push_back(
+        {{"name", field.substr(0, colon)}, {"value", utf8(core::trim_fws(std::string_view(field).substr(colon + 1)))}});
   }
   return {{"removed", removed}, {"added", added}};
 }
@@ -130,11 +140,22 @@ json::object to_json(const Judged& judged) {
           {"dmarc", dmarc},
           {"arc", nullptr},
           {"smime", nullptr},
-          {"iprev", {{"result", road::word(papers.iprev.result)}, {"name", papers.iprev.name ? json::value(papers.iprev.name->text()) : json::value(nullptr)}, {"reason", utf8(papers.iprev.reason)}}},
-          {"author", {{"addresses", addresses}, {"domain", papers.author.author_domain ? json::value(papers.author.author_domain->text()) : json::value(nullptr)}}},
+          {"iprev",
+           {{"result", road::word(papers.iprev.result)},
+            {"name", papers.iprev.name ? json::value(papers.iprev.name->text()) : json::value(nullptr)},
+            {"reason", utf8(papers.iprev.reason)}}},
+          {"author",
+           {{"addresses", addresses},
+            {"domain",
+             papers.author.author_domain ? json::value(papers.author.author_domain->text()) : json::value(nullptr)}}},
           {"rating", nullptr},
           {"findings", to_json(std::span<const road::Finding>(judged.findings))},
-          {"verdict", {{"action", verdict::word(verdict.action)}, {"would_be", verdict::word(verdict.would_be)}, {"reply", reply}, {"lawful_basis", verdict::word(verdict.basis)}, {"reasons", reasons_json(verdict)}}},
+          {"verdict",
+           {{"action", verdict::word(verdict.action)},
+            {"would_be", verdict::word(verdict.would_be)},
+            {"reply", reply},
+            {"lawful_basis", verdict::word(verdict.basis)},
+            {"reasons", reasons_json(verdict)}}},
           {"headers", headers_json(judged.headers)},
           {"dns", {{"queries", judged.queries}, {"names", names}}},
           {"cpu_ms", std::round(judged.cpu_ms * 1000) / 1000},

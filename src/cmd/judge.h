@@ -1,5 +1,6 @@
 #pragma once
-// One message judged without a gate: what check prints and replay counts. It uses the road's own functions, so it says what the gate would.
+// One message judged without a gate: what check prints and replay counts. It uses the road's own functions, so it says
+// what the gate would.
 #include <boost/json/fwd.hpp>
 #include <memory>
 #include <string>
@@ -32,8 +33,8 @@ class Judge {
   };
   // The resolver is used for this one judge; its cache is kept over many questions.
   Judge(std::shared_ptr<const inbound::Config> config, std::unique_ptr<dns::Resolver> resolver);
-  Judged run(Question question);                     // on a loop of its own
-  core::Task<Judged> judge(Question question);       // on the caller's loop
+  Judged run(Question question);                // on a loop of its own
+  core::Task<Judged> judge(Question question);  // on the caller's loop
 
  private:
   std::shared_ptr<const inbound::Config> config_;

@@ -3,8 +3,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <boost/json.hpp>
 #include <atomic>
+#include <boost/json.hpp>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -50,11 +50,12 @@ const config::Table& lab_table() {
 struct Line {
   std::string name, title, title_ja, message_id;
   LabMail mail;
-  std::string reply, action, spf, dkim, dmarc;              // expected; "" is not judged
+  std::string reply, action, spf, dkim, dmarc;  // expected; "" is not judged
   std::string got_reply, got_action, got_spf, got_dkim, got_dmarc, got_reason;
   bool as_expected() const {
     const auto same = [](const std::string& want, const std::string& got) { return want.empty() || want == got; };
-    return got_reply.compare(0, reply.size(), reply) == 0 && same(action, got_action) && same(spf, got_spf) && same(dkim, got_dkim) && same(dmarc, got_dmarc);
+    return got_reply.compare(0, reply.size(), reply) == 0 && same(action, got_action) && same(spf, got_spf) &&
+           same(dkim, got_dkim) && same(dmarc, got_dmarc);
   }
 };
 
@@ -101,7 +102,8 @@ core::Result<std::vector<Line>, std::string> read_mailbox(const std::string& pat
   const auto box = Mailbox::open(path);
   if (!box) return core::error(box.error());
   const auto* domain = settings.road->domains.first();
-  const std::string rcpt = (domain->recipients.empty() ? "user" : *domain->recipients.begin()) + "@" + domain->name.text();
+  const std::string rcpt =
+      (domain->recipients.empty() ? "user" : *domain->recipients.begin()) + "@" + domain->name.text();
   std::vector<Line> out;
   for (std::size_t i = 0; i < box->size(); ++i) {
     auto octets = box->read(i);
@@ -118,7 +120,9 @@ core::Result<std::vector<Line>, std::string> read_mailbox(const std::string& pat
 // What the ledger tells of the mail: the newest story of this Message-ID.
 // True when there was one; a refusal's record is not waited for by the gate and may come some milliseconds later.
 core::Task<bool> ask_story(const std::string& socket, std::int64_t since_us, Line& line) {
-  boost::json::object query{{"verb", "trace"}, {"message_id", line.message_id}, {"reason", "first run"}, {"by_whom", "lab"}, {"limit", 1}, {"from_us", since_us}};
+  boost::json::object query{
+      {"verb", "trace"},    {"message_id", line.message_id}, {"reason", "first run"}, {"by_whom", "lab"}, {"limit", 1},
+      {"from_us", since_us}};
   auto answer = co_await control::ask(socket, boost::json::serialize(query), io::now_ms() + 20'000);
   if (!answer) co_return false;
   const auto parsed = boost::json::parse(*answer);
@@ -135,7 +139,8 @@ core::Task<bool> ask_story(const std::string& socket, std::int64_t since_us, Lin
       if (method == "dmarc") line.got_dmarc = result;
     }
     if (line.got_dkim.empty()) line.got_dkim = "none";
-    if (!e.at("reasons").as_array().empty()) line.got_reason = std::string(e.at("reasons").as_array().front().at("code").as_string());
+    if (!e.at("reasons").as_array().empty())
+      line.got_reason = std::string(e.at("reasons").as_array().front().at("code").as_string());
   }
   co_return true;
 }
@@ -178,16 +183,24 @@ core::Task<bool> wait_ready(const std::string& socket, pid_t child) {
   co_return false;
 }
 
-std::string short_text(const std::string& text, std::size_t width) { return text.size() <= width ? text : text.substr(0, width - 2) + ".."; }
+std::string short_text(const std::string& text, std::size_t width) {
+  return text.size() <= width ? text : text.substr(0, width - 2) + "..";
+}
 
 void print_table(const Run& run, bool judged) {
-  std::printf("%-22s %-5s %-10s %-9s %-10s %-9s %-26s %s\n", "mail", "reply", "verdict", "spf", "dkim", "dmarc", "reason", judged ? "as expected" : "");
+  std::printf("%-22s %-5s %-10s %-9s %-10s %-9s %-26s %s\n", "mail", "reply", "verdict", "spf", "dkim", "dmarc",
+              "reason", judged ? "as expected" : "");
   for (const auto& l : run.lines) {
-    std::printf("%-22s %-5s %-10s %-9s %-10s %-9s %-26s %s\n", short_text(l.name, 22).c_str(), l.got_reply.substr(0, 3).c_str(), l.got_action.c_str(), l.got_spf.c_str(),
-                short_text(l.got_dkim, 10).c_str(), l.got_dmarc.c_str(), l.got_reason.c_str(), !judged ? "" : l.as_expected() ? "yes" : "NO");
+    std::printf("%-22s %-5s %-10s %-9s %-10s %-9s %-26s %s\n", short_text(l.name, 22).c_str(),
+                l.got_reply.substr(0, 3).c_str(), l.got_action.c_str(), l.got_spf.c_str(),
+                short_text(l.got_dkim, 10).c_str(), l.got_dmarc.c_str(), l.got_reason.c_str(),
+                !judged           ? ""
+                : l.as_expected() ? "yes"
+                                  : "NO");
     if (judged) std::printf("    %s\n    %s\n", l.title.c_str(), l.title_ja.c_str());
     if (judged && !l.as_expected())
-      std::printf("    expected: reply %s verdict %s spf %s dkim %s dmarc %s\n    happened: %s\n", l.reply.c_str(), l.action.c_str(), l.spf.c_str(), l.dkim.c_str(), l.dmarc.c_str(), l.got_reply.c_str());
+      std::printf("    expected: reply %s verdict %s spf %s dkim %s dmarc %s\n    happened: %s\n", l.reply.c_str(),
+                  l.action.c_str(), l.spf.c_str(), l.dkim.c_str(), l.dmarc.c_str(), l.got_reply.c_str());
   }
   std::map<std::string, std::uint64_t> actions, stages;
   for (const auto& l : run.lines) {
@@ -195,18 +208,26 @@ void print_table(const Run& run, bool judged) {
     if (!l.got_reason.empty()) ++stages[l.got_reason];
   }
   std::printf("\nverdict                        mails\n");
-  for (const auto& [name, n] : actions) std::printf("  %-28s %5llu\n", name.c_str(), static_cast<unsigned long long>(n));
+  for (const auto& [name, n] : actions)
+    std::printf("  %-28s %5llu\n", name.c_str(), static_cast<unsigned long long>(n));
   std::printf("first reason\n");
   for (const auto& [name, n] : stages) std::printf("  %-28s %5llu\n", name.c_str(), static_cast<unsigned long long>(n));
-  std::printf("\n%zu mails, %llu taken, %llu refused%s, ledger %s\n", run.lines.size(), static_cast<unsigned long long>(run.delivered),
-              static_cast<unsigned long long>(run.refused), judged ? (", " + std::to_string(run.as_expected) + " as expected").c_str() : "", run.verified ? "verified" : "NOT VERIFIED");
+  std::printf("\n%zu mails, %llu taken, %llu refused%s, ledger %s\n", run.lines.size(),
+              static_cast<unsigned long long>(run.delivered), static_cast<unsigned long long>(run.refused),
+              judged ? (", " + std::to_string(run.as_expected) + " as expected").c_str() : "",
+              run.verified ? "verified" : "NOT VERIFIED");
 }
 
 bool write_summary(const Run& run, const std::string& folder) {
   std::error_code fault;
   std::filesystem::create_directories(folder, fault);
   std::ofstream out(folder + "/summary.json");
-  out << boost::json::serialize(boost::json::object{{"mails", run.lines.size()}, {"as_expected", run.as_expected}, {"delivered", run.delivered}, {"refused", run.refused}, {"ledger_verified", run.verified}}) << "\n";
+  out << boost::json::serialize(boost::json::object{{"mails", run.lines.size()},
+                                                    {"as_expected", run.as_expected},
+                                                    {"delivered", run.delivered},
+                                                    {"refused", run.refused},
+                                                    {"ledger_verified", run.verified}})
+      << "\n";
   return out.good();
 }
 
@@ -236,7 +257,9 @@ int wait_serve(pid_t child) {
 int lab(const Arguments& arguments) {
   std::string verb, file, mailbox, folder;
   bool once = false, json = false;
-  Cli cli("lab", "run: starts the server of a config, sends the lab's mails (or a mailbox of yours) through its gate, prints what happened.",
+  Cli cli("lab",
+          "run: starts the server of a config, sends the lab's mails (or a mailbox of yours) through its gate, prints "
+          "what happened.",
           "  sekisho lab run -c etc/first-run.toml --once\n  sekisho lab run -c etc/first-run.toml --mail ~/Maildir");
   cli.positional("VERB", verb, "run");
   cli.text("-c,--config", file, "the config of the server", true);
@@ -257,7 +280,7 @@ int lab(const Arguments& arguments) {
   Run run;
   run.lines = std::move(*lines);
 
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = pass_on;
   ::sigaction(SIGTERM, &action, nullptr);
   ::sigaction(SIGINT, &action, nullptr);
@@ -273,11 +296,17 @@ int lab(const Arguments& arguments) {
   if (!json) print_table(run, judged);
   const bool written = write_summary(run, std::filesystem::path(settings->state_dir).parent_path());
   if (json)
-    print_json(boost::json::object{{"mails", run.lines.size()}, {"as_expected", run.as_expected}, {"delivered", run.delivered}, {"refused", run.refused}, {"ledger_verified", run.verified}});
+    print_json(boost::json::object{{"mails", run.lines.size()},
+                                   {"as_expected", run.as_expected},
+                                   {"delivered", run.delivered},
+                                   {"refused", run.refused},
+                                   {"ledger_verified", run.verified}});
   const bool good = written && run.verified && (!judged || run.as_expected == run.lines.size());
   std::fflush(stdout);
-  if (once) ::kill(child, SIGTERM);
-  else if (!asked_to_stop) std::fprintf(stderr, "still serving on %s; Ctrl-C ends it\n", settings->mx.front().text().c_str());
+  if (once)
+    ::kill(child, SIGTERM);
+  else if (!asked_to_stop)
+    std::fprintf(stderr, "still serving on %s; Ctrl-C ends it\n", settings->mx.front().text().c_str());
   const int ended = wait_serve(child);
   if (!once) return ended;
   return good ? ended : 1;

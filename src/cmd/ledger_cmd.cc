@@ -11,20 +11,25 @@ namespace sekisho::cmd {
 namespace {
 
 void print_records(const boost::json::object& answer) {
-  const auto text = [](const boost::json::value& v) { return v.is_string() ? std::string(v.as_string()) : boost::json::serialize(v); };
+  const auto text = [](const boost::json::value& v) {
+    return v.is_string() ? std::string(v.as_string()) : boost::json::serialize(v);
+  };
   for (const auto& r : answer.at("records").as_array()) {
     std::printf("%8s  %s  %s\n", text(r.at("seq")).c_str(), text(r.at("time")).c_str(), text(r.at("event")).c_str());
-    for (const auto& f : r.at("fields").as_array()) std::printf("%12s%-28s %s\n", "", text(f.at("name")).c_str(), text(f.at("value")).c_str());
+    for (const auto& f : r.at("fields").as_array())
+      std::printf("%12s%-28s %s\n", "", text(f.at("name")).c_str(), text(f.at("value")).c_str());
   }
 }
 
 int print_problems(const boost::json::object& answer) {
   const auto& problems = answer.at("problems").as_array();
   for (const auto& p : problems)
-    std::printf("problem: %s at offset %s: %s\n", std::string(p.at("file").as_string()).c_str(), boost::json::serialize(p.at("offset")).c_str(), std::string(p.at("text").as_string()).c_str());
+    std::printf("problem: %s at offset %s: %s\n", std::string(p.at("file").as_string()).c_str(),
+                boost::json::serialize(p.at("offset")).c_str(), std::string(p.at("text").as_string()).c_str());
   if (const auto* repaired = answer.if_contains("repaired"))
     for (const auto& p : repaired->as_array())
-      std::printf("repaired at the last start: %s at offset %s: %s\n", std::string(p.at("file").as_string()).c_str(), boost::json::serialize(p.at("offset")).c_str(), std::string(p.at("text").as_string()).c_str());
+      std::printf("repaired at the last start: %s at offset %s: %s\n", std::string(p.at("file").as_string()).c_str(),
+                  boost::json::serialize(p.at("offset")).c_str(), std::string(p.at("text").as_string()).c_str());
   return problems.empty() ? 0 : 1;
 }
 
@@ -34,8 +39,10 @@ int ledger(const Arguments& arguments) {
   std::string verb, file;
   std::int64_t limit = 20, from = 0;
   bool json = false;
-  Cli cli("ledger", "verify: walks all segments - chain, signatures, gaps. show: the last records, or those from a number on.",
-          "  sekisho ledger verify -c sekisho.toml\n  sekisho ledger show -c sekisho.toml --from-seq 1200 --limit 50 --json");
+  Cli cli("ledger",
+          "verify: walks all segments - chain, signatures, gaps. show: the last records, or those from a number on.",
+          "  sekisho ledger verify -c sekisho.toml\n  sekisho ledger show -c sekisho.toml --from-seq 1200 --limit 50 "
+          "--json");
   cli.positional("VERB", verb, "verify or show");
   cli.text("-c,--config", file, "the config file of the server", true);
   cli.number("--from-seq", from, 0, INT64_MAX, "show: the first record's number; 0: the last ones");
@@ -43,7 +50,8 @@ int ledger(const Arguments& arguments) {
   cli.flag("--json", json, "one JSON document on standard output");
   if (const auto status = cli.parse(arguments)) return *status;
   if (verb != "verify" && verb != "show") return cli.usage_error("there is no verb '" + verb + "': verify or show");
-  const auto answer = ask_live("ledger", file, {{"verb", "ledger_" + verb}, {"from_seq", from}, {"limit", limit}}, json);
+  const auto answer =
+      ask_live("ledger", file, {{"verb", "ledger_" + verb}, {"from_seq", from}, {"limit", limit}}, json);
   if (!answer) return 2;
   if (json) {
     print_json(*answer);
@@ -52,9 +60,11 @@ int ledger(const Arguments& arguments) {
   if (verb == "show")
     print_records(*answer);
   else
-    std::printf("%s records in %s segments, %s signed heads, %s anchors: %s\n", boost::json::serialize(answer->at("records")).c_str(),
-                boost::json::serialize(answer->at("segments")).c_str(), boost::json::serialize(answer->at("heads")).c_str(),
-                boost::json::serialize(answer->at("anchors")).c_str(), answer->at("verified").as_bool() ? "good" : "PROBLEMS");
+    std::printf(
+        "%s records in %s segments, %s signed heads, %s anchors: %s\n",
+        boost::json::serialize(answer->at("records")).c_str(), boost::json::serialize(answer->at("segments")).c_str(),
+        boost::json::serialize(answer->at("heads")).c_str(), boost::json::serialize(answer->at("anchors")).c_str(),
+        answer->at("verified").as_bool() ? "good" : "PROBLEMS");
   return print_problems(*answer);
 }
 

@@ -13,7 +13,8 @@
 
 namespace sekisho::cmd {
 
-std::optional<boost::json::object> ask_live(const std::string& command, const std::string& config_file, boost::json::object request, bool json) {
+std::optional<boost::json::object> ask_live(const std::string& command, const std::string& config_file,
+                                            boost::json::object request, bool json) {
   const auto answer = ask_serve(config_file, boost::json::serialize(request));
   std::string fault;
   if (!answer) {

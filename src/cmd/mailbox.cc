@@ -14,7 +14,8 @@ namespace sekisho::cmd {
 
 namespace {
 
-// "From x@y Thu Jan  1 00:00:00 2026": a word, then text that ends in a year or zone. Plain "From here on" is body text.
+// "From x@y Thu Jan  1 00:00:00 2026": a word, then text that ends in a year or zone. Plain "From here on" is body
+// text.
 bool is_separator(std::string_view line) {
   if (line.substr(0, 5) != "From ") return false;
   while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
@@ -61,7 +62,8 @@ core::Result<Mailbox, std::string> Mailbox::open(const std::string& path) {
   std::error_code fault;
   Mailbox box;
   if (fs::is_directory(path, fault)) {
-    for (fs::recursive_directory_iterator it(path, fs::directory_options::skip_permission_denied, fault), end; it != end; it.increment(fault)) {
+    for (fs::recursive_directory_iterator it(path, fs::directory_options::skip_permission_denied, fault), end;
+         it != end; it.increment(fault)) {
       if (fault) return core::error(path + ": " + fault.message());
       if (it->is_regular_file(fault)) box.entries_.push_back({it->path().string(), 0, it->file_size(fault), 0});
     }
@@ -86,7 +88,8 @@ core::Result<std::string, std::string> Mailbox::read(std::size_t i) const {
   const Entry& e = entries_[i];
   std::ifstream in(e.file, std::ios::binary);
   std::string octets(e.size, '\0');
-  if (!in.seekg(static_cast<std::streamoff>(e.offset)) || !in.read(octets.data(), static_cast<std::streamsize>(octets.size())))
+  if (!in.seekg(static_cast<std::streamoff>(e.offset)) ||
+      !in.read(octets.data(), static_cast<std::streamsize>(octets.size())))
     return core::error(name(i) + ": cannot be read");
   if (e.number) return unquote_from(std::move(octets));
   if (octets.compare(0, 5, "From ") == 0) octets.erase(0, octets.find('\n') + 1);

@@ -1,6 +1,7 @@
 #pragma once
-// A mailbox for the commands: one mbox file, one message file, or a folder of message files (Maildirs too), in the order of their names.
-// In a folder each file is one message; a leading mbox "From " line is taken off. In an mbox ">From " quoting is undone (mboxrd).
+// A mailbox for the commands: one mbox file, one message file, or a folder of message files (Maildirs too), in the
+// order of their names. In a folder each file is one message; a leading mbox "From " line is taken off. In an mbox
+// ">From " quoting is undone (mboxrd).
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,8 +14,8 @@ class Mailbox {
  public:
   static core::Result<Mailbox, std::string> open(const std::string& path);
   std::size_t size() const { return entries_.size(); }
-  std::string name(std::size_t i) const;                                   // file, or file:number in an mbox
-  core::Result<std::string, std::string> read(std::size_t i) const;        // octets as they lie there (LF or CRLF)
+  std::string name(std::size_t i) const;                             // file, or file:number in an mbox
+  core::Result<std::string, std::string> read(std::size_t i) const;  // octets as they lie there (LF or CRLF)
 
  private:
   struct Entry {
@@ -25,7 +26,8 @@ class Mailbox {
   std::vector<Entry> entries_;
 };
 
-// What an outsider would say in MAIL FROM: the Return-Path when the message has one, else the first address of From; "" when neither can be used.
+// What an outsider would say in MAIL FROM: the Return-Path when the message has one, else the first address of From; ""
+// when neither can be used.
 std::string likely_mail_from(const std::string& octets);
 
 }  // namespace sekisho::cmd

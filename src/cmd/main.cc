@@ -32,9 +32,13 @@ constexpr Command kCommands[] = {
 };
 
 void help(std::FILE* to) {
-  std::fputs("Sekisho (関所): a checkpoint for mail.\nusage: sekisho COMMAND [options]   (sekisho COMMAND --help tells more)\n\n", to);
+  std::fputs(
+      "Sekisho (関所): a checkpoint for mail.\nusage: sekisho COMMAND [options]   (sekisho COMMAND --help tells "
+      "more)\n\n",
+      to);
   for (const auto& c : kCommands)
-    std::fprintf(to, "  %-9.*s %.*s\n", static_cast<int>(c.name.size()), c.name.data(), static_cast<int>(c.summary.size()), c.summary.data());
+    std::fprintf(to, "  %-9.*s %.*s\n", static_cast<int>(c.name.size()), c.name.data(),
+                 static_cast<int>(c.summary.size()), c.summary.data());
   std::fputs("\nExit status: 0 done, 1 the answer is a failure, 2 usage or input error, 3 temporary.\n", to);
 }
 
@@ -44,7 +48,8 @@ int main(int argc, char** argv) {
   const std::string_view name = argc > 1 ? argv[1] : "";
   if (name == "--help" || name == "-h" || name == "help") return help(stdout), 0;
   if (name == "--version") return std::puts("sekisho " SEKISHO_VERSION), 0;
-  const auto* command = std::find_if(std::begin(kCommands), std::end(kCommands), [&](const Command& c) { return c.name == name; });
+  const auto* command =
+      std::find_if(std::begin(kCommands), std::end(kCommands), [&](const Command& c) { return c.name == name; });
   if (command == std::end(kCommands)) {
     if (!name.empty()) std::fprintf(stderr, "sekisho: there is no command '%s'\n\n", argv[1]);
     return help(stderr), 2;

@@ -17,23 +17,34 @@ constexpr metrics::Row kRows[] = {
 
 std::string_view word(session::SessionEnd end) {
   switch (end) {
-    case session::SessionEnd::kQuit: return "quit";
-    case session::SessionEnd::kRefused: return "refused";
-    case session::SessionEnd::kLost: return "lost";
-    case session::SessionEnd::kTimeout: return "timeout";
-    case session::SessionEnd::kTls: return "tls";
-    case session::SessionEnd::kShutdown: return "shutdown";
+    case session::SessionEnd::kQuit:
+      return "quit";
+    case session::SessionEnd::kRefused:
+      return "refused";
+    case session::SessionEnd::kLost:
+      return "lost";
+    case session::SessionEnd::kTimeout:
+      return "timeout";
+    case session::SessionEnd::kTls:
+      return "tls";
+    case session::SessionEnd::kShutdown:
+      return "shutdown";
   }
   return "";
 }
 
 std::string_view word(transfer::Outcome outcome) {
   switch (outcome) {
-    case transfer::Outcome::kAccepted: return "accepted";
-    case transfer::Outcome::kDelivered: return "delivered";
-    case transfer::Outcome::kRefused: return "refused";
-    case transfer::Outcome::kTemporary: return "temporary";
-    case transfer::Outcome::kUnknown: return "unknown";
+    case transfer::Outcome::kAccepted:
+      return "accepted";
+    case transfer::Outcome::kDelivered:
+      return "delivered";
+    case transfer::Outcome::kRefused:
+      return "refused";
+    case transfer::Outcome::kTemporary:
+      return "temporary";
+    case transfer::Outcome::kUnknown:
+      return "unknown";
   }
   return "";
 }
@@ -46,9 +57,16 @@ void RoadMeter::session(const session::SessionSummary& s) {
   registry_.add(kSessions, word(s.end));
   registry_.add(kOctetsIn, {}, static_cast<double>(s.octets_in));
   const auto& e = s.events;
-  const std::pair<std::string_view, std::uint32_t> events[] = {
-      {"early_talker", e.early_talker}, {"unauth_pipelining", e.unauth_pipelining}, {"starttls_injection", e.starttls_injection}, {"http", e.http}, {"stray_text", e.stray_text},
-      {"dha", e.dha}, {"bare_line_end", e.bare_line_end}, {"nul", e.nul}, {"error", e.errors}, {"unknown_recipient", e.unknown_recipients}};
+  const std::pair<std::string_view, std::uint32_t> events[] = {{"early_talker", e.early_talker},
+                                                               {"unauth_pipelining", e.unauth_pipelining},
+                                                               {"starttls_injection", e.starttls_injection},
+                                                               {"http", e.http},
+                                                               {"stray_text", e.stray_text},
+                                                               {"dha", e.dha},
+                                                               {"bare_line_end", e.bare_line_end},
+                                                               {"nul", e.nul},
+                                                               {"error", e.errors},
+                                                               {"unknown_recipient", e.unknown_recipients}};
   for (const auto& [name, count] : events)
     if (count) registry_.add(kSessionEvents, name, count);
 }
@@ -57,7 +75,8 @@ void RoadMeter::refused(verdict::Moment, const verdict::Verdict& v) {
   if (!v.reasons.empty()) registry_.add(kRefusals, v.reasons.front().code);
 }
 
-void RoadMeter::mail(const verdict::Verdict& v, const identity::Papers& papers, std::int64_t road_us, std::int64_t transfer_us, std::uint64_t size) {
+void RoadMeter::mail(const verdict::Verdict& v, const identity::Papers& papers, std::int64_t road_us,
+                     std::int64_t transfer_us, std::uint64_t size) {
   registry_.add(kMails, verdict::word(v.action));
   if (v.action >= verdict::Action::kDefer && !v.reasons.empty()) registry_.add(kRefusals, v.reasons.front().code);
   registry_.add(kSpf, road::word(papers.spf_mfrom.result));
@@ -71,7 +90,8 @@ void RoadMeter::mail(const verdict::Verdict& v, const identity::Papers& papers, 
 
 void RoadMeter::outcome(transfer::Outcome o) { registry_.add(kOutcomes, word(o)); }
 
-MetricsPage::MetricsPage(const std::optional<io::Endpoint>& at, RoadMeter& meter, mx::Gate& gate, trail::Trail& trail, smtp::OctetPool& octets)
+MetricsPage::MetricsPage(const std::optional<io::Endpoint>& at, RoadMeter& meter, mx::Gate& gate, trail::Trail& trail,
+                         smtp::OctetPool& octets)
     : meter_(meter), gate_(gate), trail_(trail), octets_(octets) {
   if (!at) return;
   http::Handler handler = [this](http::Request request) { return answer(std::move(request)); };
@@ -79,7 +99,9 @@ MetricsPage::MetricsPage(const std::optional<io::Endpoint>& at, RoadMeter& meter
   if (server)
     server_.emplace(std::move(*server));
   else
-    failure_ = "metrics.listen " + at->text() + ": " + (server.error() == io::IoError::kInUse ? "the port is in use by another program" : std::string(io::word(server.error())));
+    failure_ = "metrics.listen " + at->text() + ": " +
+               (server.error() == io::IoError::kInUse ? "the port is in use by another program"
+                                                      : std::string(io::word(server.error())));
 }
 
 void MetricsPage::stop() {

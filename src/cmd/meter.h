@@ -16,7 +16,8 @@ class RoadMeter final : public inbound::Meter {
   RoadMeter();
   void session(const session::SessionSummary& summary) override;
   void refused(verdict::Moment moment, const verdict::Verdict& verdict) override;
-  void mail(const verdict::Verdict& verdict, const identity::Papers& papers, std::int64_t road_us, std::int64_t transfer_us, std::uint64_t size) override;
+  void mail(const verdict::Verdict& verdict, const identity::Papers& papers, std::int64_t road_us,
+            std::int64_t transfer_us, std::uint64_t size) override;
   void outcome(transfer::Outcome outcome) override;
   metrics::Registry& registry() { return registry_; }
 
@@ -27,7 +28,8 @@ class RoadMeter final : public inbound::Meter {
 // GET /metrics on loopback. All it refers to must outlive stop().
 class MetricsPage {
  public:
-  MetricsPage(const std::optional<io::Endpoint>& at, RoadMeter& meter, mx::Gate& gate, trail::Trail& trail, smtp::OctetPool& octets);
+  MetricsPage(const std::optional<io::Endpoint>& at, RoadMeter& meter, mx::Gate& gate, trail::Trail& trail,
+              smtp::OctetPool& octets);
   const std::string& failure() const { return failure_; }
   void stop();
 

@@ -11,7 +11,11 @@ std::string utf8(std::string_view in) {
   std::string out;
   for (std::size_t i = 0; i < in.size();) {
     const auto c = static_cast<unsigned char>(in[i]);
-    const std::size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    const std::size_t n = c < 0x80                ? 1
+                          : c >= 0xc2 && c < 0xe0 ? 2
+                          : c >= 0xe0 && c < 0xf0 ? 3
+                          : c >= 0xf0 && c < 0xf5 ? 4
+                                                  : 0;
     bool good = n > 0 && i + n <= in.size();
     for (std::size_t k = 1; good && k < n; ++k) good = (static_cast<unsigned char>(in[i + k]) & 0xc0) == 0x80;
     if (good && n == 3) {
@@ -31,19 +35,15 @@ std::string utf8(std::string_view in) {
 void print_json(const json::value& value) { std::printf("%s\n", json::serialize(value).c_str()); }
 
 json::object to_json(const spf::Evaluation& e) {
-  return {{"result", road::word(e.result)},
-          {"explanation", utf8(e.explanation)},
-          {"reason", utf8(e.reason.view())},
-          {"domain", utf8(e.domain.view())},
-          {"identity", spf::word(e.identity)},
-          {"lookups", e.lookups},
+  return {{"result", road::word(e.result)},  {"explanation", utf8(e.explanation)}, {"reason", utf8(e.reason.view())},
+          {"domain", utf8(e.domain.view())}, {"identity", spf::word(e.identity)},  {"lookups", e.lookups},
           {"void_lookups", e.void_lookups}};
 }
 
 json::object to_json(const dkim::Verification& v) {
-  return {{"result", road::word(v.result)}, {"reason", utf8(v.reason)},       {"signing_domain", utf8(v.signing_domain)},
-          {"selector", utf8(v.selector)},   {"agent_id", utf8(v.agent_id)},   {"algorithm", utf8(v.algorithm)},
-          {"key_bits", v.key_bits},         {"testing", v.testing}};
+  return {{"result", road::word(v.result)}, {"reason", utf8(v.reason)},     {"signing_domain", utf8(v.signing_domain)},
+          {"selector", utf8(v.selector)},   {"agent_id", utf8(v.agent_id)}, {"algorithm", utf8(v.algorithm)},
+          {"key_bits", v.key_bits}};
 }
 
 json::array to_json(std::span<const dkim::Verification> all) {
@@ -78,7 +78,10 @@ json::object to_json(const dmarc::Evaluation& e) {
 
 json::object to_json(const road::Finding& f) {
   const auto text = road::explain(f);
-  return {{"room", f.room}, {"code", f.code}, {"result", road::word(f.result)}, {"text", {{"en", utf8(text.en)}, {"ja", utf8(text.ja)}}}};
+  return {{"room", f.room},
+          {"code", f.code},
+          {"result", road::word(f.result)},
+          {"text", {{"en", utf8(text.en)}, {"ja", utf8(text.ja)}}}};
 }
 
 json::array to_json(std::span<const road::Finding> all) {

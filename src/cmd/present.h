@@ -1,5 +1,6 @@
 #pragma once
-// What the rooms found, as the JSON of the command contract. One function a type, used by check, spf, dkim, dmarc, trace and replay.
+// What the rooms found, as the JSON of the command contract. One function a type, used by check, spf, dkim, dmarc,
+// trace and replay.
 #include <boost/json/fwd.hpp>
 #include <span>
 #include <string>
@@ -22,7 +23,8 @@ boost::json::array to_json(std::span<const road::Finding> findings);
 std::string utf8(std::string_view octets);
 void print_json(const boost::json::value& value);  // one line on standard output
 
-// The exit status of a list of signatures: 0 a pass or none at all, 1 no pass and some fail, permerror or policy, 3 temporary.
+// The exit status of a list of signatures: 0 a pass or none at all, 1 no pass and some fail, permerror or policy, 3
+// temporary.
 int exit_status(std::span<const dkim::Verification> dkim);
 int exit_status(road::AuthResult result);
 

@@ -6,7 +6,8 @@
 
 namespace sekisho::cmd {
 
-Progress::Progress(std::string what, std::size_t all) : what_(std::move(what)), all_(all), shown_(::isatty(2) && all > 0) {}
+Progress::Progress(std::string what, std::size_t all)
+    : what_(std::move(what)), all_(all), shown_(::isatty(2) && all > 0) {}
 
 Progress::~Progress() {
   if (!shown_) return;

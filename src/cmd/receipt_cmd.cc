@@ -11,7 +11,9 @@ namespace sekisho::cmd {
 int receipt(const Arguments& arguments) {
   std::string code, file;
   bool json = false;
-  Cli cli("receipt", "Opens the code that stands in brackets in a refusal: when, at which stage and why. Nothing of the mail is in it.",
+  Cli cli("receipt",
+          "Opens the code that stands in brackets in a refusal: when, at which stage and why. Nothing of the mail is "
+          "in it.",
           "  sekisho receipt -c sekisho.toml abcd...");
   cli.positional("CODE", code, "the 40 characters");
   cli.text("-c,--config", file, "the config file of the server", true);
@@ -23,10 +25,15 @@ int receipt(const Arguments& arguments) {
     print_json(*answer);
     return 0;
   }
-  const auto text = [&](const char* key) { return answer->at(key).is_string() ? std::string(answer->at(key).as_string()) : std::string("(unknown to this version)"); };
-  std::printf("%s  %s at %s: %s\n", text("time").c_str(), text("action").c_str(), text("stage").c_str(), text("reason").c_str());
+  const auto text = [&](const char* key) {
+    return answer->at(key).is_string() ? std::string(answer->at(key).as_string())
+                                       : std::string("(unknown to this version)");
+  };
+  std::printf("%s  %s at %s: %s\n", text("time").c_str(), text("action").c_str(), text("stage").c_str(),
+              text("reason").c_str());
   if (const auto* t = answer->if_contains("text"))
-    std::printf("  %s\n  %s\n", std::string(t->at("en").as_string()).c_str(), std::string(t->at("ja").as_string()).c_str());
+    std::printf("  %s\n  %s\n", std::string(t->at("en").as_string()).c_str(),
+                std::string(t->at("ja").as_string()).c_str());
   return 0;
 }
 

@@ -1,8 +1,8 @@
 // sekisho replay MBOX|DIR
 #include <unistd.h>
 
-#include <boost/json.hpp>
 #include <algorithm>
+#include <boost/json.hpp>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -29,8 +29,8 @@ struct Tally {
   std::string slowest;
 };
 
-// Who brought the mail to the border: the topmost Received field that names an address which is not private. Nothing is trusted here,
-// it is only the best that an old mailbox can tell.
+// Who brought the mail to the border: the topmost Received field that names an address which is not private. Nothing is
+// trusted here, it is only the best that an old mailbox can tell.
 std::optional<core::IpAddress> likely_client(const mail::Message& message) {
   for (const auto* field : message.all("Received")) {
     const std::string_view value = field->value;
@@ -39,7 +39,8 @@ std::optional<core::IpAddress> likely_client(const mail::Message& message) {
       if (core::istarts_with(text, "IPv6:")) text.remove_prefix(5);
       const auto ip = core::IpAddress::parse(text);
       if (!ip || ip->is_loopback()) continue;
-      const bool inner = ip->is_v4() && (ip->in_prefix(core::IpAddress::v4(0x0a000000), 8) || ip->in_prefix(core::IpAddress::v4(0xac100000), 12) ||
+      const bool inner = ip->is_v4() && (ip->in_prefix(core::IpAddress::v4(0x0a000000), 8) ||
+                                         ip->in_prefix(core::IpAddress::v4(0xac100000), 12) ||
                                          ip->in_prefix(core::IpAddress::v4(0xc0a80000), 16));
       if (!inner) return ip;
     }
@@ -64,7 +65,8 @@ void count(const Judged& judged, const std::string& name, Tally& tally) {
   ++tally.dmarc[std::string(road::word(papers.dmarc.result))];
   if (papers.dkim.empty()) ++tally.dkim["none"];
   for (const auto& v : papers.dkim) ++tally.dkim[std::string(road::word(v.result))];
-  for (const auto& r : judged.verdict.reasons) ++tally.reasons[std::string(verdict::word(r.stage)) + " " + std::string(r.code)];
+  for (const auto& r : judged.verdict.reasons)
+    ++tally.reasons[std::string(verdict::word(r.stage)) + " " + std::string(r.code)];
   for (const auto& f : judged.findings) ++tally.findings[std::string(f.room) + " " + std::string(f.code)];
   if (!judged.message) ++tally.unreadable;
   tally.queries += judged.queries;
@@ -83,10 +85,12 @@ void print(const char* title, const std::map<std::string, std::uint64_t>& counts
   std::vector<std::pair<std::string, std::uint64_t>> rows(counts.begin(), counts.end());
   std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
   for (const auto& [key, n] : rows)
-    std::printf("  %-44s %8llu  %5.1f %%\n", key.c_str(), static_cast<unsigned long long>(n), all ? 100.0 * static_cast<double>(n) / static_cast<double>(all) : 0.0);
+    std::printf("  %-44s %8llu  %5.1f %%\n", key.c_str(), static_cast<unsigned long long>(n),
+                all ? 100.0 * static_cast<double>(n) / static_cast<double>(all) : 0.0);
 }
 
-core::Task<void> judge_all(const Mailbox& box, Judge& judge, std::int64_t now_s, std::optional<core::IpAddress> ip, std::size_t most, Tally& tally) {
+core::Task<void> judge_all(const Mailbox& box, Judge& judge, std::int64_t now_s, std::optional<core::IpAddress> ip,
+                           std::size_t most, Tally& tally) {
   Progress progress("judging", std::min(most, box.size()));
   for (std::size_t i = 0; i < box.size() && i < most; ++i) {
     auto octets = box.read(i);
@@ -117,7 +121,9 @@ int replay(const Arguments& arguments) {
   std::string path, zone, resolver_text, file, ip_text;
   std::int64_t now = 0, most = INT64_MAX;
   bool json = false;
-  Cli cli("replay", "Judges a whole mailbox as the gate would and counts. Client and HELO are taken from the topmost Received field that names an outer address.",
+  Cli cli("replay",
+          "Judges a whole mailbox as the gate would and counts. Client and HELO are taken from the topmost Received "
+          "field that names an outer address.",
           "  sekisho replay ~/Maildir --resolver 127.0.0.1:53\n  sekisho replay old.mbox --zone test.zone --json");
   cli.positional("MAILBOX", path, "an mbox file, a message file, or a folder of messages");
   cli.text("--ip", ip_text, "one client address for all mails");
@@ -129,7 +135,8 @@ int replay(const Arguments& arguments) {
   cli.flag("--json", json, "one JSON document on standard output");
   if (const auto status = cli.parse(arguments)) return *status;
   std::optional<core::IpAddress> ip;
-  if (!ip_text.empty() && !(ip = core::IpAddress::parse(ip_text))) return cli.usage_error("--ip: '" + ip_text + "' is not an IPv4 or IPv6 address");
+  if (!ip_text.empty() && !(ip = core::IpAddress::parse(ip_text)))
+    return cli.usage_error("--ip: '" + ip_text + "' is not an IPv4 or IPv6 address");
   std::shared_ptr<inbound::Config> road = default_road("mx.sekisho.example");
   if (!file.empty()) {
     auto settings = load_settings(file);
@@ -148,9 +155,19 @@ int replay(const Arguments& arguments) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
   const double each = tally.mails ? tally.cpu_ms / static_cast<double>(tally.mails) : 0;
   if (json) {
-    print_json(boost::json::object{{"mails", tally.mails}, {"unreadable", tally.unreadable}, {"seconds", seconds}, {"cpu_ms_each", each}, {"cpu_ms_most", tally.cpu_ms_most},
-                {"slowest", utf8(tally.slowest)}, {"dns_queries", tally.queries}, {"actions", to_json(tally.actions)}, {"spf", to_json(tally.spf)}, {"dkim", to_json(tally.dkim)},
-                {"dmarc", to_json(tally.dmarc)}, {"reasons", to_json(tally.reasons)}, {"findings", to_json(tally.findings)}});
+    print_json(boost::json::object{{"mails", tally.mails},
+                                   {"unreadable", tally.unreadable},
+                                   {"seconds", seconds},
+                                   {"cpu_ms_each", each},
+                                   {"cpu_ms_most", tally.cpu_ms_most},
+                                   {"slowest", utf8(tally.slowest)},
+                                   {"dns_queries", tally.queries},
+                                   {"actions", to_json(tally.actions)},
+                                   {"spf", to_json(tally.spf)},
+                                   {"dkim", to_json(tally.dkim)},
+                                   {"dmarc", to_json(tally.dmarc)},
+                                   {"reasons", to_json(tally.reasons)},
+                                   {"findings", to_json(tally.findings)}});
     return 0;
   }
   print("verdict", tally.actions, tally.mails);
@@ -159,8 +176,9 @@ int replay(const Arguments& arguments) {
   print("dkim (per signature)", tally.dkim, tally.mails);
   print("dmarc", tally.dmarc, tally.mails);
   print("findings", tally.findings, tally.mails);
-  std::printf("\n%llu mails in %.1f s, %.3f ms CPU each, %.1f ms at most (%s), %llu unreadable\n", static_cast<unsigned long long>(tally.mails), seconds, each,
-              tally.cpu_ms_most, tally.slowest.c_str(), static_cast<unsigned long long>(tally.unreadable));
+  std::printf("\n%llu mails in %.1f s, %.3f ms CPU each, %.1f ms at most (%s), %llu unreadable\n",
+              static_cast<unsigned long long>(tally.mails), seconds, each, tally.cpu_ms_most, tally.slowest.c_str(),
+              static_cast<unsigned long long>(tally.unreadable));
   return 0;
 }
 

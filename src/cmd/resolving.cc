@@ -33,7 +33,8 @@ std::vector<std::string> CountingResolver::names() const {
   return out;
 }
 
-core::Result<std::unique_ptr<dns::Resolver>, std::string> make_resolver(const std::string& zone_file, const std::string& resolver) {
+core::Result<std::unique_ptr<dns::Resolver>, std::string> make_resolver(const std::string& zone_file,
+                                                                        const std::string& resolver) {
   static core::SystemClock clock;
   static core::SystemRandom random;
   dns::StubOptions options;

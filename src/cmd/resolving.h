@@ -1,5 +1,6 @@
 #pragma once
-// Where the commands' answers come from: --zone FILE over --resolver HOST:PORT or the system's resolvers. Names asked are noted.
+// Where the commands' answers come from: --zone FILE over --resolver HOST:PORT or the system's resolvers. Names asked
+// are noted.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,6 +27,7 @@ class CountingResolver final : public dns::Resolver {
 };
 
 // An error text says what was wrong with the file or the address.
-core::Result<std::unique_ptr<dns::Resolver>, std::string> make_resolver(const std::string& zone_file, const std::string& resolver);
+core::Result<std::unique_ptr<dns::Resolver>, std::string> make_resolver(const std::string& zone_file,
+                                                                        const std::string& resolver);
 
 }  // namespace sekisho::cmd

@@ -11,6 +11,7 @@
 #include "base/control/control.h"
 #include "base/core/text.h"
 #include "base/dns/zone.h"
+#include "base/log/log.h"
 #include "cmd/commands.h"
 #include "cmd/control_desk.h"
 #include "cmd/meter.h"
@@ -46,8 +47,19 @@ struct Serving {
     const std::lock_guard lock(worlds_mutex);
     auto& world = worlds[loop];
     if (!world) {
-      world.reset(new inbound::World{[this] { return std::shared_ptr<const inbound::Config>(settings.road); }, *resolver, clock, random, *trail, *limits,
-                                     *overrides, temporary, *receipts, *partial, *pool, *meter, {}});
+      world.reset(new inbound::World{[this] { return std::shared_ptr<const inbound::Config>(settings.road); },
+                                     *resolver,
+                                     clock,
+                                     random,
+                                     *trail,
+                                     *limits,
+                                     *overrides,
+                                     temporary,
+                                     *receipts,
+                                     *partial,
+                                     *pool,
+                                     *meter,
+                                     {}});
       for (transfer::Options o : settings.hops) {
         o.sessions_count = std::max<std::size_t>(1, o.sessions_count / loops.size());
         const std::string name = o.name;
@@ -80,7 +92,8 @@ std::string open_state(Serving& s) {
   auto trail = trail::Trail::open(s.settings.trail);
   if (!trail) return trail.error().text();
   s.trail = std::move(*trail);
-  for (const auto& report : s.trail->reports()) say("store: " + report);
+  for (const auto& report : s.trail->reports())
+    log::write<log::Event::k_store_report>(log::name(s.settings.state_dir), log::name(report));
   auto overrides = override_::Overrides::open(s.settings.state_dir + "/overrides");
   if (!overrides) return overrides.error();
   s.overrides = std::move(*overrides);
@@ -91,7 +104,10 @@ std::string open_state(Serving& s) {
   receipts.keep_s = s.settings.receipt_days * 86400;
   const std::string key_file = s.settings.state_dir + "/receipt.keys";
   auto ring = receipt::KeyRing::open(key_file, receipts, s.random, s.clock.now_s());
-  if (!ring) return key_file + ": " + (ring.error() == receipt::KeyError::kMalformed ? "is no key file of ours; move it away to begin a new one" : "cannot be read or written");
+  if (!ring)
+    return key_file + ": " +
+           (ring.error() == receipt::KeyError::kMalformed ? "is no key file of ours; move it away to begin a new one"
+                                                          : "cannot be read or written");
   s.receipts = std::move(*ring);
   for (const auto& hop : s.settings.hops) {
     const std::string fault = hop.folder.empty() ? "" : make_folder(hop.folder);
@@ -118,27 +134,37 @@ core::Task<void> survey_hops(Serving& s) {
     if (hop->options().kind == transfer::Kind::kMaildir) continue;
     const auto* domain = s.settings.road->domains.first();
     const auto survey = co_await hop->survey(domain->name.text());
-    const std::string at = "next hop " + name + " (" + hop->options().address.text() + ") ";
-    if (!survey.reachable) say(at + "is not reachable now: " + (survey.failure.lines.empty() ? "" : survey.failure.lines.front()));
-    if (survey.accepts_foreign_rcpt) say(at + "would relay to foreign domains for us; only local_domain stands in the way");
+    const auto hop_name = log::name(name);
+    if (!survey.reachable)
+      log::write<log::Event::k_next_hop_down>(
+          hop_name, log::name(survey.failure.lines.empty() ? "" : survey.failure.lines.front()));
+    if (survey.accepts_foreign_rcpt) log::write<log::Event::k_next_hop_relays>(hop_name);
     if (survey.accepts_random_rcpt && domain->check == envelope::Check::kProbe)
-      say(at + "accepts every recipient: a probe says nothing; use check = \"table\"");
+      log::write<log::Event::k_next_hop_takes_all>(hop_name);
   }
 }
 
 core::Task<void> upkeep(Serving& s) {
   for (;;) {
     const auto rotated = s.receipts->rotate(s.clock.now_s());
-    if (!rotated) say("receipt keys cannot be rotated: is the state folder writable?");
+    if (!rotated) log::write<log::Event::k_receipt_keys_kept>("the key file cannot be written");
     std::function<void()> retain = [&s] {
       const auto today = static_cast<std::int32_t>(s.clock.now_s() / 86400);
       const auto gone = s.trail->retain(today - static_cast<std::int32_t>(s.settings.retention_days));
-      if (!gone) say("retention: " + gone.error().text());
+      if (!gone) log::write<log::Event::k_retention_failed>(log::name(gone.error().text()));
     };
     co_await s.pool->run(std::move(retain));
     auto slept = co_await io::sleep_until(io::now_ms() + 3'600'000);
     if (!slept) co_return;
   }
+}
+
+core::Result<std::unique_ptr<log::Logger>, log::LogError> open_log(const Settings& settings) {
+  log::Options options;
+  options.sink = settings.log_file.empty() ? log::Sink::kStderr : log::Sink::kFile;
+  options.path = settings.log_file;
+  log::parse_level(settings.log_level, options.level);
+  return log::Logger::open(options);
 }
 
 void stop_loops(Serving& s) {
@@ -147,8 +173,9 @@ void stop_loops(Serving& s) {
 
 // Runs on the first loop from the first port to the last session.
 core::Task<void> stand(Serving& s) {
-  auto shared = std::make_shared<const session::Shared>(session::Shared{s.settings.session, [&s](const session::SessionFacts&) { return inbound::make_road(s.world()); },
-                                                                        s.clock, s.random, *s.octets});
+  auto shared = std::make_shared<const session::Shared>(
+      session::Shared{s.settings.session, [&s](const session::SessionFacts&) { return inbound::make_road(s.world()); },
+                      s.clock, s.random, *s.octets});
   std::vector<io::Loop*> loops;
   for (auto& loop : s.loops) loops.push_back(loop.get());
   auto gate = mx::Gate::start(s.settings.mx, std::move(loops), s.settings.gate, shared);
@@ -172,18 +199,19 @@ core::Task<void> stand(Serving& s) {
     stop_loops(s);
     co_return;
   }
-  std::string where;
-  for (const auto& endpoint : s.gate->endpoints()) where += " " + endpoint.text();
-  say("ready, mx" + where + (s.settings.metrics ? ", metrics " + s.settings.metrics->text() : "") + ", mode " + s.settings.values.text("server.mode"));
+  for (const auto& endpoint : s.gate->endpoints())
+    log::write<log::Event::k_listening>("mx", log::name(endpoint.text()));
+  if (s.settings.metrics) log::write<log::Event::k_listening>("metrics", log::name(s.settings.metrics->text()));
+  log::write<log::Event::k_ready>(log::name(s.settings.values.text("server.mode")), s.loops.size());
   s.trail->record_lazy(trail::Started{SEKISHO_VERSION, s.settings.road->id});
   s.trail->record_lazy(trail::ConfigLoaded{s.settings.road->id, "serve"});
   io::spawn(upkeep(s));
   io::spawn(survey_hops(s));
   const int signals[] = {SIGTERM, SIGINT};
   auto signal = co_await io::wait_signal(signals);
-  say("stopping: sessions end their transactions, 30 s at most");
+  log::write<log::Event::k_stopping>("signal", 30'000);
   const bool clean = co_await s.gate->drain(io::now_ms() + 30'000);
-  if (!clean) say("some sessions did not end in time");
+  if (!clean) log::write<log::Event::k_sessions_left>(s.gate->counts().sessions);
   control->stop();
   page.stop();
   s.trail->record_lazy(trail::Stopped{signal ? "signal" : "loop"});
@@ -203,8 +231,12 @@ int serve(const Arguments& arguments) {
     for (const auto& p : settings.error()) std::fprintf(stderr, "%s\n", p.text().c_str());
     return 2;
   }
+  auto logger = open_log(*settings);
+  if (!logger) return say(settings->log_file + ": the log file cannot be opened; is the folder there and writable?"), 2;
   Serving s;
   s.settings = std::move(*settings);
+  const std::int64_t started_ms = s.clock.steady_ms();
+  log::write<log::Event::k_started>(SEKISHO_VERSION, log::name(file));
   std::string fault = open_state(s);
   if (fault.empty()) fault = open_dns(s);
   if (!fault.empty()) return say(fault), 2;
@@ -220,7 +252,7 @@ int serve(const Arguments& arguments) {
   s.gate.reset();
   s.worlds.clear();
   if (!s.failure.empty()) return say(s.failure), 2;
-  say("stopped");
+  log::write<log::Event::k_stopped>((s.clock.steady_ms() - started_ms) / 1000);
   return 0;
 }
 

@@ -54,12 +54,15 @@ class Builder {
     out_.threads = static_cast<std::size_t>(number("server.threads"));
     if (out_.threads == 0) out_.threads = std::max(1u, std::thread::hardware_concurrency());
     if (!text("metrics.listen").empty()) out_.metrics = io::Endpoint::parse(text("metrics.listen"));
-    if (out_.metrics && !out_.metrics->ip.is_loopback()) problem("metrics.listen", "must be a loopback address: metrics are not for everybody");
+    if (out_.metrics && !out_.metrics->ip.is_loopback())
+      problem("metrics.listen", "must be a loopback address: metrics are not for everybody");
     out_.log_file = text("log.file");
     out_.log_level = text("log.level");
     auto& action = out_.road->action;
     action.host = domain("server.host", text("server.host")).text();
-    action.authserv_id = text("server.authserv_id").empty() ? action.host : domain("server.authserv_id", text("server.authserv_id")).text();
+    action.authserv_id = text("server.authserv_id").empty()
+                             ? action.host
+                             : domain("server.authserv_id", text("server.authserv_id")).text();
     action.trusted_ids = out_.values.texts("identity.trusted_authserv_ids");
     out_.road->observe_share_percent = static_cast<unsigned>(number("server.observe_share_percent"));
     for (const auto& name : out_.values.texts("server.observe_domains"))
@@ -87,7 +90,8 @@ class Builder {
     out_.road->message_bytes = s.smtp.data.size_bytes;
     const std::string &certificate = text("mx.tls_certificate"), &key = text("mx.tls_key");
     if (certificate.empty() != key.empty())
-      problem(certificate.empty() ? "mx.tls_key" : "mx.tls_certificate", "mx.tls_certificate and mx.tls_key go together: set both or none");
+      problem(certificate.empty() ? "mx.tls_key" : "mx.tls_certificate",
+              "mx.tls_certificate and mx.tls_key go together: set both or none");
     if (certificate.empty() || key.empty()) return;
     auto context = io::TlsContext::server(certificate, key);
     if (context)
@@ -98,7 +102,8 @@ class Builder {
   }
 
   void hops() {
-    if (out_.values.count("next_hop") == 0) problem("next_hop", "there is none: add a [[next_hop]] with name, kind and address or folder");
+    if (out_.values.count("next_hop") == 0)
+      problem("next_hop", "there is none: add a [[next_hop]] with name, kind and address or folder");
     for (std::size_t i = 0; i < out_.values.count("next_hop"); ++i) {
       const std::string at = "next_hop[" + std::to_string(i) + "].";
       transfer::Options o;
@@ -107,10 +112,15 @@ class Builder {
       o.timeout_ms = number(at + "timeout_ms");
       o.sessions_count = static_cast<std::size_t>(number(at + "sessions_count"));
       const std::string &kind = text(at + "kind"), &tls = text(at + "tls");
-      o.kind = kind == "lmtp" ? transfer::Kind::kLmtp : kind == "maildir" ? transfer::Kind::kMaildir : transfer::Kind::kSmtp;
-      o.tls = tls == "off" ? transfer::Tls::kOff : tls == "required" ? transfer::Tls::kRequired : transfer::Tls::kOpportunistic;
+      o.kind = kind == "lmtp"      ? transfer::Kind::kLmtp
+               : kind == "maildir" ? transfer::Kind::kMaildir
+                                   : transfer::Kind::kSmtp;
+      o.tls = tls == "off"        ? transfer::Tls::kOff
+              : tls == "required" ? transfer::Tls::kRequired
+                                  : transfer::Tls::kOpportunistic;
       o.folder = text(at + "folder");
-      if (o.kind == transfer::Kind::kMaildir && o.folder.empty()) problem(at + "folder", "a maildir next hop needs its folder");
+      if (o.kind == transfer::Kind::kMaildir && o.folder.empty())
+        problem(at + "folder", "a maildir next hop needs its folder");
       if (o.kind != transfer::Kind::kMaildir) {
         if (const auto endpoint = io::Endpoint::parse(text(at + "address")))
           o.address = *endpoint;
@@ -118,7 +128,8 @@ class Builder {
           problem(at + "address", "an " + kind + " next hop needs its address, as in \"127.0.0.1:2600\"");
       }
       const auto same = [&](const transfer::Options& other) { return other.name == o.name; };
-      if (std::any_of(out_.hops.begin(), out_.hops.end(), same)) problem(at + "name", "\"" + o.name + "\" is used twice");
+      if (std::any_of(out_.hops.begin(), out_.hops.end(), same))
+        problem(at + "name", "\"" + o.name + "\" is used twice");
       out_.hops.push_back(std::move(o));
     }
   }
@@ -130,7 +141,9 @@ class Builder {
       local.next_hop = text(at + "next_hop");
       local.delimiter = text(at + "delimiter");
       const std::string& check = text(at + "check");
-      local.check = check == "table" ? envelope::Check::kTable : check == "any" ? envelope::Check::kAny : envelope::Check::kProbe;
+      local.check = check == "table" ? envelope::Check::kTable
+                    : check == "any" ? envelope::Check::kAny
+                                     : envelope::Check::kProbe;
       const auto named = [&](const transfer::Options& hop) { return hop.name == local.next_hop; };
       const auto hop = std::find_if(out_.hops.begin(), out_.hops.end(), named);
       if (hop == out_.hops.end()) {
@@ -151,7 +164,8 @@ class Builder {
       if (out_.road->domains.find(local.name)) problem(at + "name", "\"" + local.name.text() + "\" is there twice");
       out_.road->domains.add(std::move(local));
     }
-    if (out_.road->domains.empty()) problem("local_domain", "there is none: nothing would be accepted; add a [[local_domain]]");
+    if (out_.road->domains.empty())
+      problem("local_domain", "there is none: nothing would be accepted; add a [[local_domain]]");
   }
 
   void road() {
@@ -166,7 +180,8 @@ class Builder {
     if (psl)
       road.psl = std::make_shared<const dmarc::PublicSuffixList>(std::move(*psl));
     else
-      problem("dmarc.psl_file", (file.empty() ? "the system's list" : file) + " cannot be read; install the package publicsuffix");
+      problem("dmarc.psl_file",
+              (file.empty() ? "the system's list" : file) + " cannot be read; install the package publicsuffix");
     road.identity.psl = road.psl.get();
     auto& policy = road.policy;
     for (const auto& row : verdict::policy_table()) {
@@ -175,10 +190,12 @@ class Builder {
     }
     policy.temperror_max_s = number("policy.temperror_max_s");
     policy.received_max = static_cast<unsigned>(number("mx.loop_count"));
-    policy.operator_kind = text("server.operator") == "carrier" ? verdict::Operator::kCarrier : verdict::Operator::kEnterprise;
+    policy.operator_kind =
+        text("server.operator") == "carrier" ? verdict::Operator::kCarrier : verdict::Operator::kEnterprise;
     if (text("server.mode") == "observe") policy.modes.fill(verdict::Mode::kObserve);
-    const std::pair<const char*, verdict::Stage> stages[] = {
-        {"connection", verdict::Stage::kConnection}, {"envelope", verdict::Stage::kEnvelope}, {"identity", verdict::Stage::kIdentity}};
+    const std::pair<const char*, verdict::Stage> stages[] = {{"connection", verdict::Stage::kConnection},
+                                                             {"envelope", verdict::Stage::kEnvelope},
+                                                             {"identity", verdict::Stage::kIdentity}};
     for (const auto& name : out_.values.texts("server.observe_stages"))
       for (const auto& [word, stage] : stages)
         if (name == word) policy.modes[static_cast<std::size_t>(stage)] = verdict::Mode::kObserve;
@@ -191,9 +208,12 @@ class Builder {
       if (network)
         l.exempt.push_back(*network);
       else
-        problem("limits.exempt", "\"" + core::printable(value) + "\" is not a network, as in 192.0.2.0/24 or 2001:db8::/32");
+        problem("limits.exempt",
+                "\"" + core::printable(value) + "\" is not a network, as in 192.0.2.0/24 or 2001:db8::/32");
     }
-    const auto get = [&](const char* name) { return static_cast<std::uint64_t>(number(std::string("limits.") + name)); };
+    const auto get = [&](const char* name) {
+      return static_cast<std::uint64_t>(number(std::string("limits.") + name));
+    };
     l.ip_sessions = get("ip_sessions");
     l.prefix_sessions = get("prefix_sessions");
     l.ip_mails = get("ip_mails_per_hour");
@@ -238,7 +258,8 @@ core::Result<Settings, std::vector<Problem>> load_settings(const std::string& fi
   if (!settings) return settings;
   std::string all;
   for (const auto& row : option_table().rows())
-    if (row.key.find("[]") == std::string_view::npos) all += std::string(row.key) + "=" + settings->values.show(row.key) + "\n";
+    if (row.key.find("[]") == std::string_view::npos)
+      all += std::string(row.key) + "=" + settings->values.show(row.key) + "\n";
   const auto digest = crypto::sha256(all);
   settings->road->id = core::hex(crypto::view(digest)).substr(0, 16);
   return settings;
@@ -248,7 +269,8 @@ std::shared_ptr<inbound::Config> default_road(const std::string& authserv_id) {
   auto road = std::make_shared<inbound::Config>();
   road->action.host = road->action.authserv_id = authserv_id;
   road->identity.host = authserv_id;
-  if (auto psl = dmarc::PublicSuffixList::system()) road->psl = std::make_shared<const dmarc::PublicSuffixList>(std::move(*psl));
+  if (auto psl = dmarc::PublicSuffixList::system())
+    road->psl = std::make_shared<const dmarc::PublicSuffixList>(std::move(*psl));
   road->identity.psl = road->psl.get();
   return road;
 }

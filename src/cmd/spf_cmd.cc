@@ -52,9 +52,11 @@ int spf(const Arguments& arguments) {
   if (json)
     print_json(to_json(e));
   else
-    std::printf("%s\n  domain       %s\n  identity     %s\n  reason       %s\n  explanation  %s\n  look-ups     %u (void %u)\n",
-                std::string(road::word(e.result)).c_str(), utf8(e.domain.view()).c_str(), std::string(spf::word(e.identity)).c_str(),
-                utf8(e.reason.view()).c_str(), e.explanation.empty() ? "-" : utf8(e.explanation).c_str(), e.lookups, e.void_lookups);
+    std::printf(
+        "%s\n  domain       %s\n  identity     %s\n  reason       %s\n  explanation  %s\n  look-ups     %u (void %u)\n",
+        std::string(road::word(e.result)).c_str(), utf8(e.domain.view()).c_str(),
+        std::string(spf::word(e.identity)).c_str(), utf8(e.reason.view()).c_str(),
+        e.explanation.empty() ? "-" : utf8(e.explanation).c_str(), e.lookups, e.void_lookups);
   return exit_status(e.result);
 }
 

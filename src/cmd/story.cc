@@ -19,22 +19,33 @@ json::object text_json(const std::string& room, const std::string& code, const s
 }
 
 json::object to_json(const trail::Client& c) {
-  return {{"ip", c.ip.text()},           {"port", c.port},           {"local_ip", c.local_ip.text()}, {"local_port", c.local_port},
-          {"helo", utf8(c.helo_domain)}, {"reverse_name", utf8(c.reverse_name)}, {"tls", utf8(c.tls)}};
+  return {{"ip", c.ip.text()},
+          {"port", c.port},
+          {"local_ip", c.local_ip.text()},
+          {"local_port", c.local_port},
+          {"helo", utf8(c.helo_domain)},
+          {"reverse_name", utf8(c.reverse_name)},
+          {"tls", utf8(c.tls)}};
 }
 
 json::array to_json(const std::vector<trail::Recipient>& all) {
   json::array out;
   for (const auto& r : all)
-    out.push_back({{"hash", core::hex({r.hash.data(), r.hash.size()})}, {"domain", utf8(r.domain)},
-                   {"address", r.address.empty() ? json::value(nullptr) : json::value(utf8(r.address))}, {"reply", utf8(r.reply)}});
+    out.push_back({{"hash", core::hex({r.hash.data(), r.hash.size()})},
+                   {"domain", utf8(r.domain)},
+                   {"address", r.address.empty() ? json::value(nullptr) : json::value(utf8(r.address))},
+                   {"reply", utf8(r.reply)}});
   return out;
 }
 
 json::array to_json(const std::vector<trail::ReasonFact>& all) {
   json::array out;
   for (const auto& r : all)
-    out.push_back({{"stage", r.stage}, {"code", r.code}, {"action", r.action}, {"observed", r.observed}, {"evidence", utf8(r.evidence)},
+    out.push_back({{"stage", r.stage},
+                   {"code", r.code},
+                   {"action", r.action},
+                   {"observed", r.observed},
+                   {"evidence", utf8(r.evidence)},
                    {"text", text_json(r.room, r.code, r.evidence)}});
   return out;
 }
@@ -42,9 +53,14 @@ json::array to_json(const std::vector<trail::ReasonFact>& all) {
 json::object body(const trail::Decided& d) {
   json::array findings, authentication, times;
   for (const auto& f : d.findings)
-    findings.push_back({{"room", f.room}, {"code", f.code}, {"result", f.result}, {"evidence", utf8(f.evidence)}, {"text", text_json(f.room, f.code, f.evidence)}});
+    findings.push_back({{"room", f.room},
+                        {"code", f.code},
+                        {"result", f.result},
+                        {"evidence", utf8(f.evidence)},
+                        {"text", text_json(f.room, f.code, f.evidence)}});
   for (const auto& a : d.authentication)
-    authentication.push_back({{"method", a.method}, {"result", a.result}, {"domain", utf8(a.domain)}, {"detail", utf8(a.detail)}});
+    authentication.push_back(
+        {{"method", a.method}, {"result", a.result}, {"domain", utf8(a.domain)}, {"detail", utf8(a.detail)}});
   for (const auto& t : d.stage_times) times.push_back({{"stage", t.stage}, {"us", t.duration_us}});
   return {{"transaction", d.transaction.text()},
           {"session", d.session.text()},
@@ -71,23 +87,37 @@ json::object body(const trail::Decided& d) {
 }
 
 json::object body(const trail::Outcome& o) {
-  return {{"action", o.action},         {"reply", utf8(o.reply)},
-          {"delivered", o.delivered},   {"next_hop", utf8(o.next_hop)},
-          {"next_hop_reply", utf8(o.next_hop_reply)}, {"queue_id", utf8(o.queue_id)},
-          {"recipients", to_json(o.recipients)},      {"duplicate_possible", o.duplicate},
+  return {{"action", o.action},
+          {"reply", utf8(o.reply)},
+          {"delivered", o.delivered},
+          {"next_hop", utf8(o.next_hop)},
+          {"next_hop_reply", utf8(o.next_hop_reply)},
+          {"queue_id", utf8(o.queue_id)},
+          {"recipients", to_json(o.recipients)},
+          {"duplicate_possible", o.duplicate},
           {"duration_us", o.duration_us}};
 }
 
 json::object body(const trail::Refused& r) {
-  return {{"session", r.session.text()}, {"client", to_json(r.client)}, {"mail_from", utf8(r.mail_from)}, {"recipients", to_json(r.recipients)},
-          {"deferred", r.deferred},      {"rejected", r.rejected},      {"reply", utf8(r.reply)},         {"reasons", to_json(r.reasons)},
+  return {{"session", r.session.text()},    {"client", to_json(r.client)},
+          {"mail_from", utf8(r.mail_from)}, {"recipients", to_json(r.recipients)},
+          {"deferred", r.deferred},         {"rejected", r.rejected},
+          {"reply", utf8(r.reply)},         {"reasons", to_json(r.reasons)},
           {"lawful_basis", r.lawful_basis}};
 }
 
 json::object body(const trail::SessionSummary& s) {
-  return {{"session", s.session.text()}, {"client", to_json(s.client)}, {"mails", s.transactions}, {"accepted", s.accepted},
-          {"deferred", s.deferred}, {"rejected", s.rejected}, {"recipients_seen", s.recipients_seen}, {"unknown_recipients", s.unknown_recipients},
-          {"early_talker", s.early_talker}, {"unauth_pipelining", s.unauthorised_pipelining}, {"dha", s.directory_harvest}};
+  return {{"session", s.session.text()},
+          {"client", to_json(s.client)},
+          {"mails", s.transactions},
+          {"accepted", s.accepted},
+          {"deferred", s.deferred},
+          {"rejected", s.rejected},
+          {"recipients_seen", s.recipients_seen},
+          {"unknown_recipients", s.unknown_recipients},
+          {"early_talker", s.early_talker},
+          {"unauth_pipelining", s.unauthorised_pipelining},
+          {"dha", s.directory_harvest}};
 }
 
 template <class Other>
@@ -114,7 +144,8 @@ std::string reasons_text(const json::object& event) {
   for (const auto& r : event.at("reasons").as_array()) {
     const auto& o = r.as_object();
     const auto& text = o.at("text").as_object();
-    out += line("reason", at(o, "stage") + " / " + at(o, "code") + " -> " + at(o, "action") + (o.at("observed").as_bool() ? " (observed only)" : ""));
+    out += line("reason", at(o, "stage") + " / " + at(o, "code") + " -> " + at(o, "action") +
+                              (o.at("observed").as_bool() ? " (observed only)" : ""));
     out += line("", at(text, "en")) + line("", at(text, "ja"));
   }
   return out;
@@ -127,8 +158,11 @@ std::string decided_text(const json::object& d) {
                                        (at(client, "tls").empty() ? "" : ", " + at(client, "tls")));
   out += line("mail from", "<" + at(d, "mail_from") + ">");
   for (const auto& r : d.at("recipients").as_array())
-    out += line("rcpt to", at(r.as_object(), "address").empty() ? at(r.as_object(), "hash") + " @" + at(r.as_object(), "domain") : at(r.as_object(), "address"));
-  out += line("author", at(d, "author")) + line("message-id", at(d, "message_id")) + line("size", at(d, "size_bytes") + " bytes");
+    out += line("rcpt to", at(r.as_object(), "address").empty()
+                               ? at(r.as_object(), "hash") + " @" + at(r.as_object(), "domain")
+                               : at(r.as_object(), "address"));
+  out += line("author", at(d, "author")) + line("message-id", at(d, "message_id")) +
+         line("size", at(d, "size_bytes") + " bytes");
   for (const auto& a : d.at("authentication").as_array()) {
     const auto& o = a.as_object();
     out += line(at(o, "method").c_str(), at(o, "result") + "  " + at(o, "domain") + "  " + at(o, "detail"));
@@ -137,7 +171,9 @@ std::string decided_text(const json::object& d) {
     const auto& o = f.as_object();
     out += line("finding", at(o, "room") + " / " + at(o, "code") + ": " + at(o.at("text").as_object(), "en"));
   }
-  out += line("verdict", at(d, "action") + (at(d, "would_be") == at(d, "action") ? "" : " (would be " + at(d, "would_be") + ")") + ", basis " + at(d, "lawful_basis"));
+  out += line("verdict", at(d, "action") +
+                             (at(d, "would_be") == at(d, "action") ? "" : " (would be " + at(d, "would_be") + ")") +
+                             ", basis " + at(d, "lawful_basis"));
   return out + reasons_text(d) + line("reply", at(d, "reply")) + line("receipt", at(d, "receipt"));
 }
 
@@ -146,14 +182,19 @@ std::string event_text(const json::object& e) {
   std::string out = at(e, "time") + "  " + name + "\n";
   if (name == "decided") return out + decided_text(e);
   if (name == "outcome")
-    return out + line("delivered", at(e, "delivered")) + line("next hop", at(e, "next_hop") + ": " + at(e, "next_hop_reply")) +
-           line("queue id", at(e, "queue_id")) + line("our reply", at(e, "reply"));
+    return out + line("delivered", at(e, "delivered")) +
+           line("next hop", at(e, "next_hop") + ": " + at(e, "next_hop_reply")) + line("queue id", at(e, "queue_id")) +
+           line("our reply", at(e, "reply"));
   if (name == "refused")
-    return out + line("client", at(e.at("client").as_object(), "ip")) + line("mail from", "<" + at(e, "mail_from") + ">") +
-           line("refusals", at(e, "rejected") + " rejected, " + at(e, "deferred") + " deferred") + line("last reply", at(e, "reply")) + reasons_text(e);
+    return out + line("client", at(e.at("client").as_object(), "ip")) +
+           line("mail from", "<" + at(e, "mail_from") + ">") +
+           line("refusals", at(e, "rejected") + " rejected, " + at(e, "deferred") + " deferred") +
+           line("last reply", at(e, "reply")) + reasons_text(e);
   if (name == "session")
-    return out + line("mails", at(e, "mails") + ", accepted " + at(e, "accepted")) + line("recipients", at(e, "recipients_seen") + ", unknown " + at(e, "unknown_recipients")) +
-           line("odd", std::string(e.at("early_talker").as_bool() ? "early_talker " : "") + (e.at("unauth_pipelining").as_bool() ? "unauth_pipelining " : "") +
+    return out + line("mails", at(e, "mails") + ", accepted " + at(e, "accepted")) +
+           line("recipients", at(e, "recipients_seen") + ", unknown " + at(e, "unknown_recipients")) +
+           line("odd", std::string(e.at("early_talker").as_bool() ? "early_talker " : "") +
+                           (e.at("unauth_pipelining").as_bool() ? "unauth_pipelining " : "") +
                            (e.at("dha").as_bool() ? "dha" : ""));
   return out;
 }
@@ -173,13 +214,19 @@ std::string time_text(std::int64_t us) {
 json::object to_json(const trail::Story& story) {
   json::array events;
   for (const auto& told : story.events) {
-    json::object o{{"time", time_text(told.time_us)}, {"time_us", told.time_us}, {"seq", told.at.seq},
+    json::object o{{"time", time_text(told.time_us)},
+                   {"time_us", told.time_us},
+                   {"seq", told.at.seq},
                    {"event", trail::event_name(trail::type_of(told.event))}};
     auto rest = std::visit([](const auto& event) { return body(event); }, told.event);
     for (auto& [key, value] : rest) o.insert_or_assign(key, std::move(value));
     events.push_back(std::move(o));
   }
-  return {{"id", story.id.text()}, {"state", trail::word(story.state)}, {"time", time_text(story.time_us)}, {"time_us", story.time_us}, {"events", events}};
+  return {{"id", story.id.text()},
+          {"state", trail::word(story.state)},
+          {"time", time_text(story.time_us)},
+          {"time_us", story.time_us},
+          {"events", events}};
 }
 
 std::string story_text(const json::object& story) {

@@ -13,7 +13,8 @@ namespace {
 
 // key=value words, so that one line of a complaint can be typed as it is; a bare word is looked at for what it is.
 std::string take_word(const std::string& word, boost::json::object& query) {
-  static constexpr const char* kKeys[] = {"message_id", "queue_id", "mail_from", "rcpt_to", "client_ip", "domain", "transaction"};
+  static constexpr const char* kKeys[] = {"message_id", "queue_id", "mail_from",  "rcpt_to",
+                                          "client_ip",  "domain",   "transaction"};
   const auto equals = word.find('=');
   for (const char* key : kKeys)
     if (equals != std::string::npos && word.substr(0, equals) == key) return query[key] = word.substr(equals + 1), "";
@@ -22,7 +23,9 @@ std::string take_word(const std::string& word, boost::json::object& query) {
   if (word.size() > 2 && word.front() == '<' && word.back() == '>') return query["message_id"] = word, "";
   if (word.find('@') != std::string::npos) return query["message_id"] = word, "";
   if (word.find('.') != std::string::npos) return query["domain"] = word, "";
-  return "'" + word + "' is not understood; write it as key=value with one of message_id queue_id mail_from rcpt_to client_ip domain transaction";
+  return "'" + word +
+         "' is not understood; write it as key=value with one of message_id queue_id mail_from rcpt_to client_ip "
+         "domain transaction";
 }
 
 }  // namespace
@@ -35,7 +38,8 @@ int trace(const Arguments& arguments) {
   bool json = false;
   Cli cli("trace", "Who sent this, and what became of it? All that is given must hold. The query itself is recorded.",
           "  sekisho trace -c sekisho.toml --message-id '<1@sender.example>'\n"
-          "  sekisho trace -c sekisho.toml --client-ip 192.0.2.1 --client-port 40123 --from '2026-11-24 05:00' --to '2026-11-24 06:00'\n"
+          "  sekisho trace -c sekisho.toml --client-ip 192.0.2.1 --client-port 40123 --from '2026-11-24 05:00' --to "
+          "'2026-11-24 06:00'\n"
           "  sekisho trace -c sekisho.toml --queue-id 4Xyz --reason 'complaint 4711' --json\n"
           "  sekisho trace -c sekisho.toml sender.example");
   cli.rest("QUERY", words, "a Message-ID, IP address, domain or transaction id, or key=value words");
@@ -56,7 +60,11 @@ int trace(const Arguments& arguments) {
   if (const auto status = cli.parse(arguments)) return *status;
 
   boost::json::object query{{"verb", "trace"}, {"reason", reason}, {"by_whom", who_asks()}, {"limit", limit}};
-  const std::pair<const char*, std::string> given[] = {{"message_id", message_id}, {"queue_id", queue_id}, {"client_ip", ip}, {"domain", domain}, {"transaction", transaction}};
+  const std::pair<const char*, std::string> given[] = {{"message_id", message_id},
+                                                       {"queue_id", queue_id},
+                                                       {"client_ip", ip},
+                                                       {"domain", domain},
+                                                       {"transaction", transaction}};
   for (const auto& [key, value] : given)
     if (!value.empty()) query[key] = value;
   if (mail_from) query["mail_from"] = utf8(*mail_from);
@@ -65,7 +73,8 @@ int trace(const Arguments& arguments) {
   for (const auto& [key, value] : {std::pair<const char*, std::string>{"from_us", from}, {"to_us", to}}) {
     if (value.empty()) continue;
     const auto at = time_us(value);
-    if (!at) return cli.usage_error("'" + value + "' is not a time: epoch seconds, 2026-11-24, '2026-11-24 05:00' or -2h");
+    if (!at)
+      return cli.usage_error("'" + value + "' is not a time: epoch seconds, 2026-11-24, '2026-11-24 05:00' or -2h");
     query[key] = *at;
   }
   for (const auto& word : words) {
@@ -82,7 +91,8 @@ int trace(const Arguments& arguments) {
     if (stories.empty()) std::puts("not found");
     if (answer->at("more").as_bool()) std::printf("(there are more: --limit)\n");
     if (!answer->at("complete").as_bool()) std::printf("(the index is being rebuilt: older mails may be missing)\n");
-    for (const auto& p : answer->at("problems").as_array()) std::fprintf(stderr, "problem: %s\n", std::string(p.as_string()).c_str());
+    for (const auto& p : answer->at("problems").as_array())
+      std::fprintf(stderr, "problem: %s\n", std::string(p.as_string()).c_str());
   }
   return stories.empty() ? 1 : 0;
 }

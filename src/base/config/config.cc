@@ -45,13 +45,20 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 std::string_view kind_words(Kind kind) {
   switch (kind) {
-    case Kind::kBool: return "true or false";
-    case Kind::kInt: return "a whole number";
-    case Kind::kText: return "a text";
-    case Kind::kTexts: return "a list of texts";
-    case Kind::kPath: return "a path";
-    case Kind::kEndpoint: return "\"address:port\"";
-    case Kind::kEndpoints: return "a list of \"address:port\"";
+    case Kind::kBool:
+      return "true or false";
+    case Kind::kInt:
+      return "a whole number";
+    case Kind::kText:
+      return "a text";
+    case Kind::kTexts:
+      return "a list of texts";
+    case Kind::kPath:
+      return "a path";
+    case Kind::kEndpoint:
+      return "\"address:port\"";
+    case Kind::kEndpoints:
+      return "a list of \"address:port\"";
   }
   return "";
 }
@@ -81,7 +88,8 @@ std::string check_text(const Option& option, const std::string& value) {
   if (value.find('\0') != std::string::npos || value.find('\n') != std::string::npos)
     return "control characters are not allowed";
   if ((option.kind == Kind::kEndpoint || option.kind == Kind::kEndpoints) && !value.empty() && !is_endpoint(value))
-    return "\"" + core::printable(value) + "\" is not an address with a port, allowed: \"127.0.0.1:25\" or \"[::1]:25\"";
+    return "\"" + core::printable(value) +
+           "\" is not an address with a port, allowed: \"127.0.0.1:25\" or \"[::1]:25\"";
   if (option.allowed.empty() || (option.kind != Kind::kText && option.kind != Kind::kTexts)) return {};
   for (const auto& word : split(option.allowed, '|'))
     if (word == value) return {};
@@ -91,11 +99,15 @@ std::string check_text(const Option& option, const std::string& value) {
 Value fallback_value(const Option& option) {
   const std::string text(option.fallback);
   switch (option.kind) {
-    case Kind::kBool: return text == "true";
-    case Kind::kInt: return static_cast<std::int64_t>(std::strtoll(text.c_str(), nullptr, 10));
+    case Kind::kBool:
+      return text == "true";
+    case Kind::kInt:
+      return static_cast<std::int64_t>(std::strtoll(text.c_str(), nullptr, 10));
     case Kind::kTexts:
-    case Kind::kEndpoints: return split(text, ',');
-    default: return text;
+    case Kind::kEndpoints:
+      return split(text, ',');
+    default:
+      return text;
   }
 }
 
@@ -161,8 +173,8 @@ class Loader {
     if (option.fallback == "!") {
       for (const auto& p : problems_)
         if (p.message.rfind(key + ":", 0) == 0) return;
-      return problem(line, key + ": missing, it must be given (" + std::string(kind_words(option.kind)) + "): " +
-                               std::string(option.meaning));
+      return problem(line, key + ": missing, it must be given (" + std::string(kind_words(option.kind)) +
+                               "): " + std::string(option.meaning));
     }
     values_.values_.emplace(key, fallback_value(option));
   }
@@ -200,7 +212,8 @@ class Loader {
                option.kind != Kind::kTexts && option.kind != Kind::kEndpoints) {
       std::string text = **node.as_string();
       wrong = check_text(option, text);
-      if (option.kind == Kind::kPath && !text.empty() && text.front() != '/') text = (folder_ / text).lexically_normal();
+      if (option.kind == Kind::kPath && !text.empty() && text.front() != '/')
+        text = (folder_ / text).lexically_normal();
       value = std::move(text);
     } else {
       return type_error(option, key, line);
@@ -290,7 +303,8 @@ core::Result<Values, std::vector<Problem>> load(const std::string& file, const T
   const auto size = std::filesystem::file_size(file, fault);
   std::ifstream in(file, std::ios::binary);
   if (fault || !in) {
-    std::vector<Problem> problems{{file, 0, fault ? "cannot be read: " + fault.message() : "cannot be opened for reading"}};
+    std::vector<Problem> problems{
+        {file, 0, fault ? "cannot be read: " + fault.message() : "cannot be opened for reading"}};
     return core::error(std::move(problems));
   }
   if (size > (1u << 20)) {
@@ -304,7 +318,9 @@ core::Result<Values, std::vector<Problem>> load(const std::string& file, const T
 std::string with_unit(std::int64_t value, std::string_view unit) {
   std::string text = std::to_string(value);
   if (!unit.empty()) text += " " + std::string(unit);
-  const auto also = [&](std::int64_t by, const char* word) { text += " (" + std::to_string(value / by) + " " + word + ")"; };
+  const auto also = [&](std::int64_t by, const char* word) {
+    text += " (" + std::to_string(value / by) + " " + word + ")";
+  };
   if (unit == "bytes" && value >= 1 << 20 && value % (1 << 20) == 0)
     also(1 << 20, "MiB");
   else if (unit == "bytes" && value >= 1024 && value % 1024 == 0)

@@ -1,7 +1,7 @@
 #pragma once
-// The one option table and the TOML file that fills it. A room declares its options in its options.def; cmd/tables.cc joins them.
-// An unknown key, a wrong type or a bad value is an error that names file, line, key and what is allowed. Defaults live in
-// options.def and nowhere else. Values is immutable after load and thread-safe to read.
+// The one option table and the TOML file that fills it. A room declares its options in its options.def; cmd/tables.cc
+// joins them. An unknown key, a wrong type or a bad value is an error that names file, line, key and what is allowed.
+// Defaults live in options.def and nowhere else. Values is immutable after load and thread-safe to read.
 #include <cstdint>
 #include <span>
 #include <string>
@@ -24,8 +24,8 @@ enum class Kind : std::uint8_t {
   kEndpoints,
 };
 
-// One row. key: "room.name_unit"; "table[].name_unit" for rows of [[table]]. A default of "!" means the key must be given
-// (in each row of its table); "" on kPath, kText or kEndpoint means "not set".
+// One row. key: "room.name_unit"; "table[].name_unit" for rows of [[table]]. A default of "!" means the key must be
+// given (in each row of its table); "" on kPath, kText or kEndpoint means "not set".
 struct Option {
   std::string_view key;
   Kind kind;
@@ -52,7 +52,7 @@ using Value = std::variant<bool, std::int64_t, std::string, std::vector<std::str
 struct Problem {
   std::string file;
   std::uint32_t line = 0;
-  std::string message;  // "mx.listen: ..., allowed: ..."
+  std::string message;       // "mx.listen: ..., allowed: ..."
   std::string text() const;  // "FILE:LINE: message"
 };
 
@@ -67,7 +67,7 @@ class Values {
   bool given(std::string_view key) const;           // stands in the file
   std::uint32_t line(std::string_view key) const;   // 0 when it is a default
   const std::string& file() const { return file_; }
-  std::string show(std::string_view key) const;     // the value as TOML text
+  std::string show(std::string_view key) const;  // the value as TOML text
 
  private:
   friend class Loader;

@@ -23,8 +23,10 @@ std::string first_problem(std::string_view toml) {
 }
 
 TEST(Config, DefaultsAndValues) {
-  const auto r = parse("[server]\nmode = 'observe'\n[mx]\ntls_key='k.pem'\n[[local_domain]]\nname='a.example'\n[[local_domain]]\n"
-                       "name='b.example'\nrecipients=['x']\n", "etc/x.toml", table());
+  const auto r = parse(
+      "[server]\nmode = 'observe'\n[mx]\ntls_key='k.pem'\n[[local_domain]]\nname='a.example'\n[[local_domain]]\n"
+      "name='b.example'\nrecipients=['x']\n",
+      "etc/x.toml", table());
   ASSERT_TRUE(r.ok()) << r.error().front().text();
   EXPECT_EQ(r->text("server.mode"), "observe");
   EXPECT_EQ(r->line("server.mode"), 2u);
@@ -37,14 +39,18 @@ TEST(Config, DefaultsAndValues) {
   EXPECT_EQ(r->show("local_domain[1].recipients"), "[\"x\"]");
 }
 TEST(Config, ErrorsNameFileLineAndWhatIsAllowed) {
-  EXPECT_EQ(first_problem("[server]\nmod = 'observe'\n"),
-            "etc/x.toml:2: server.mod: unknown key; did you mean server.mode? (`sekisho config explain` lists all keys)");
-  EXPECT_EQ(first_problem("[server]\n\nmode = 'loud'\n"), "etc/x.toml:3: server.mode: \"loud\" is not allowed, allowed: enforce|observe");
+  EXPECT_EQ(
+      first_problem("[server]\nmod = 'observe'\n"),
+      "etc/x.toml:2: server.mod: unknown key; did you mean server.mode? (`sekisho config explain` lists all keys)");
+  EXPECT_EQ(first_problem("[server]\n\nmode = 'loud'\n"),
+            "etc/x.toml:3: server.mode: \"loud\" is not allowed, allowed: enforce|observe");
   EXPECT_EQ(first_problem("[server]\nquiet = 'no'\n"), "etc/x.toml:2: server.quiet: wrong type, wanted true or false");
   EXPECT_EQ(first_problem("[mx]\nmessage_bytes = 1\n"),
             "etc/x.toml:2: mx.message_bytes: 1 is out of range, allowed: 1024..1073741824 bytes");
-  EXPECT_NE(first_problem("[mx]\nlisten = ['localhost:25']\n").find("is not an address with a port"), std::string::npos);
-  EXPECT_EQ(first_problem("[[local_domain]]\n"), "etc/x.toml:1: local_domain[0].name: missing, it must be given (a text): name");
+  EXPECT_NE(first_problem("[mx]\nlisten = ['localhost:25']\n").find("is not an address with a port"),
+            std::string::npos);
+  EXPECT_EQ(first_problem("[[local_domain]]\n"),
+            "etc/x.toml:1: local_domain[0].name: missing, it must be given (a text): name");
   EXPECT_NE(first_problem("[server\n").find("etc/x.toml:1: not TOML"), std::string::npos);
   EXPECT_NE(first_problem("[mx]\nlisten = [1]\n").find("wrong type"), std::string::npos);
 }

@@ -16,7 +16,8 @@ std::string frame(const std::string& octets) {
   return out + octets;
 }
 
-core::Task<core::Result<std::string, io::IoError>> read_exactly(io::Socket& socket, std::size_t size, std::int64_t deadline) {
+core::Task<core::Result<std::string, io::IoError>> read_exactly(io::Socket& socket, std::size_t size,
+                                                                std::int64_t deadline) {
   std::string out;
   char buffer[16384];
   while (out.size() < size) {
@@ -94,7 +95,8 @@ void Server::stop() {
   ::unlink(impl_->path.c_str());
 }
 
-core::Task<core::Result<std::string, io::IoError>> ask(std::string path, std::string request, std::int64_t deadline_ms) {
+core::Task<core::Result<std::string, io::IoError>> ask(std::string path, std::string request,
+                                                       std::int64_t deadline_ms) {
   auto socket = co_await io::Socket::connect_unix(path, deadline_ms);
   if (!socket) co_return core::error(socket.error());
   const std::string octets = frame(request);

@@ -15,7 +15,8 @@ using Handler = std::function<core::Task<std::string>(std::string request)>;
 
 class Server {
  public:
-  // Binds at once. The caller holds the state lock, so a socket file that is already there belongs to a dead server and is replaced.
+  // Binds at once. The caller holds the state lock, so a socket file that is already there belongs to a dead server and
+  // is replaced.
   static core::Result<Server, io::IoError> start(const std::string& path, Handler handler);
   Server(Server&&) noexcept;
   Server& operator=(Server&&) noexcept;

@@ -6,7 +6,7 @@
 namespace sekisho::core {
 
 struct Budget {
-  std::uint64_t steps = 50'000'000;  // CPU steps: roughly one per octet looked at or per small piece of work
+  std::uint64_t steps = 50'000'000;    // CPU steps: roughly one per octet looked at or per small piece of work
   std::uint64_t octets = 64ull << 20;  // memory the mail's derived data may take
   std::uint32_t dns_queries = 100;     // look-ups that leave the process (cache hits are free)
   std::uint32_t parts = 10'000;        // header fields, addresses, tags ... each costs one

@@ -33,7 +33,8 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
 bool IpAddress::is_v4() const { return std::equal(kMapped.begin(), kMapped.end(), octets_.begin()); }
 
 std::uint32_t IpAddress::v4_bits() const {
-  return std::uint32_t{octets_[12]} << 24 | std::uint32_t{octets_[13]} << 16 | std::uint32_t{octets_[14]} << 8 | octets_[15];
+  return std::uint32_t{octets_[12]} << 24 | std::uint32_t{octets_[13]} << 16 | std::uint32_t{octets_[14]} << 8 |
+         octets_[15];
 }
 
 std::string IpAddress::text() const {

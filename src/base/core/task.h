@@ -6,7 +6,8 @@
 //
 // Contract: a Task takes references only to what its awaiting caller owns. Whoever resumes a suspended leaf (a socket,
 // a timer) calls core::resume(handle), never handle.resume(). A suspended frame is never destroyed.
-// gcc 12 traps: no temporary lambda with captures and no braced initializer list inside a co_await expression; name them first.
+// gcc 12 traps: no temporary lambda with captures and no braced initializer list inside a co_await expression; name
+// them first.
 #include <cassert>
 #include <coroutine>
 #include <exception>

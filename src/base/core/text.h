@@ -16,8 +16,8 @@ constexpr bool is_wsp(char c) { return c == ' ' || c == '\t'; }
 std::string to_lower(std::string_view text);
 bool iequals(std::string_view a, std::string_view b);
 bool istarts_with(std::string_view text, std::string_view prefix);
-std::string_view trim(std::string_view text);       // SP and HTAB on both sides
-std::string_view trim_fws(std::string_view text);   // SP, HTAB, CR, LF on both sides
+std::string_view trim(std::string_view text);      // SP and HTAB on both sides
+std::string_view trim_fws(std::string_view text);  // SP, HTAB, CR, LF on both sides
 // A decimal number of digits only; nothing when empty, signed, not a digit, or beyond max.
 std::optional<std::uint64_t> parse_uint(std::string_view digits, std::uint64_t max = UINT64_MAX);
 

@@ -14,7 +14,8 @@
 namespace sekisho::metrics {
 
 namespace {
-const prometheus::Histogram::BucketBoundaries kBuckets{0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60};
+const prometheus::Histogram::BucketBoundaries kBuckets{0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1,
+                                                       0.3,    1,      3,     10,    30,   60};
 
 // The few label values of one row and what counts for them.
 template <class Metric>
@@ -67,9 +68,12 @@ Registry::Registry(std::span<const Row> rows) : impl_(std::make_unique<Impl>()) 
     const Row& row = rows[i];
     Cell& cell = impl_->cells.emplace_back();
     const std::string name(row.name), help(row.help);
-    if (row.kind == Kind::kCounter) cell.counters = &prometheus::BuildCounter().Name(name).Help(help).Register(impl_->registry);
-    if (row.kind == Kind::kGauge) cell.gauges = &prometheus::BuildGauge().Name(name).Help(help).Register(impl_->registry);
-    if (row.kind == Kind::kHistogram) cell.histograms = &prometheus::BuildHistogram().Name(name).Help(help).Register(impl_->registry);
+    if (row.kind == Kind::kCounter)
+      cell.counters = &prometheus::BuildCounter().Name(name).Help(help).Register(impl_->registry);
+    if (row.kind == Kind::kGauge)
+      cell.gauges = &prometheus::BuildGauge().Name(name).Help(help).Register(impl_->registry);
+    if (row.kind == Kind::kHistogram)
+      cell.histograms = &prometheus::BuildHistogram().Name(name).Help(help).Register(impl_->registry);
     if (row.label.empty() && row.kind == Kind::kCounter) add(i, {}, 0);  // shown from the start, as zero
   }
 }
@@ -77,7 +81,8 @@ Registry::~Registry() = default;
 
 void Registry::add(std::size_t row, std::string_view value, double amount) {
   Cell& cell = impl_->cells[row];
-  cell.counter.at(value, [&]() -> prometheus::Counter& { return cell.counters->Add(impl_->labels(row, value)); }).Increment(amount);
+  cell.counter.at(value, [&]() -> prometheus::Counter& { return cell.counters->Add(impl_->labels(row, value)); })
+      .Increment(amount);
 }
 
 void Registry::set(std::size_t row, double number, std::string_view value) {
@@ -87,7 +92,9 @@ void Registry::set(std::size_t row, double number, std::string_view value) {
 
 void Registry::observe(std::size_t row, double number, std::string_view value) {
   Cell& cell = impl_->cells[row];
-  cell.histogram.at(value, [&]() -> prometheus::Histogram& { return cell.histograms->Add(impl_->labels(row, value), kBuckets); }).Observe(number);
+  cell.histogram
+      .at(value, [&]() -> prometheus::Histogram& { return cell.histograms->Add(impl_->labels(row, value), kBuckets); })
+      .Observe(number);
 }
 
 std::string Registry::exposition() const { return prometheus::TextSerializer().Serialize(impl_->registry.Collect()); }

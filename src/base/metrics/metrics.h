@@ -1,7 +1,7 @@
 #pragma once
-// Numbers for Prometheus. A table of rows (METRIC in metrics.def) is all there is: a name that is not in it cannot be counted.
-// Thread-safe; an increment is an atomic addition after a look-up among a row's few labels. Label values are words of ours, never
-// outside octets.
+// Numbers for Prometheus. A table of rows (METRIC in metrics.def) is all there is: a name that is not in it cannot be
+// counted. Thread-safe; an increment is an atomic addition after a look-up among a row's few labels. Label values are
+// words of ours, never outside octets.
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -23,10 +23,10 @@ class Registry {
  public:
   explicit Registry(std::span<const Row> rows);  // rows outlive it
   ~Registry();
-  void add(std::size_t row, std::string_view label_value = {}, double amount = 1);      // counter
-  void set(std::size_t row, double value, std::string_view label_value = {});           // gauge
-  void observe(std::size_t row, double value, std::string_view label_value = {});       // histogram: buckets from 1e-4 to 60
-  std::string exposition() const;                                                       // text format 0.0.4
+  void add(std::size_t row, std::string_view label_value = {}, double amount = 1);  // counter
+  void set(std::size_t row, double value, std::string_view label_value = {});       // gauge
+  void observe(std::size_t row, double value, std::string_view label_value = {});  // histogram: buckets from 1e-4 to 60
+  std::string exposition() const;                                                  // text format 0.0.4
 
  private:
   struct Impl;

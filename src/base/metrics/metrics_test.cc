@@ -8,7 +8,10 @@
 namespace sekisho::metrics {
 namespace {
 
-constexpr Row kRows[] = {{Kind::kCounter, "x_total", "", "plain"}, {Kind::kCounter, "y_total", "action", "by action"}, {Kind::kGauge, "z", "", "now"}, {Kind::kHistogram, "s", "", "time"}};
+constexpr Row kRows[] = {{Kind::kCounter, "x_total", "", "plain"},
+                         {Kind::kCounter, "y_total", "action", "by action"},
+                         {Kind::kGauge, "z", "", "now"},
+                         {Kind::kHistogram, "s", "", "time"}};
 
 TEST(Metrics, ExpositionHoldsWhatWasCounted) {
   Registry r(kRows);

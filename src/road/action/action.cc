@@ -48,15 +48,18 @@ MethodResult iprev_result(const iprev::Evaluation& e, const core::IpAddress& ip)
 
 // What the client called itself may hold anything but blanks; only what cannot end or open a comment is repeated.
 std::string safe_helo(const std::string& helo) {
-  const auto good = [](char c) { return core::is_alnum(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']'; };
+  const auto good = [](char c) {
+    return core::is_alnum(c) || c == '.' || c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
+  };
   if (helo.empty() || helo.size() > 255 || !std::all_of(helo.begin(), helo.end(), good)) return "unknown";
   return helo;
 }
 
 std::string received(const Settings& settings, const Arrival& arrival) {
   const bool v6 = !arrival.client_ip.is_v4();
-  std::string out = "Received: from " + safe_helo(arrival.helo) + " (" + (arrival.reverse_name.empty() ? "" : arrival.reverse_name + " ") + "[" +
-                    (v6 ? "IPv6:" : "") + arrival.client_ip.text() + "])";
+  std::string out = "Received: from " + safe_helo(arrival.helo) + " (" +
+                    (arrival.reverse_name.empty() ? "" : arrival.reverse_name + " ") + "[" + (v6 ? "IPv6:" : "") +
+                    arrival.client_ip.text() + "])";
   // RFC 3848: ESMTPS over TLS.
   const std::string protocol = arrival.esmtp ? (arrival.tls.empty() ? "ESMTP" : "ESMTPS") : "SMTP";
   out += "\r\n\tby " + settings.host + " with " + protocol + " id " + arrival.id;
@@ -80,10 +83,11 @@ std::string date_text(std::int64_t epoch_s) {
   std::tm tm{};
   gmtime_r(&time, &tm);
   static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   char buffer[64];
-  std::snprintf(buffer, sizeof buffer, "%s, %02d %s %04d %02d:%02d:%02d +0000", kDays[tm.tm_wday], tm.tm_mday, kMonths[tm.tm_mon],
-                tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+  std::snprintf(buffer, sizeof buffer, "%s, %02d %s %04d %02d:%02d:%02d +0000", kDays[tm.tm_wday], tm.tm_mday,
+                kMonths[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
   return buffer;
 }
 
@@ -109,16 +113,18 @@ std::string authentication_results(const identity::Papers& papers, const Setting
   if (papers.dkim.empty()) header.results.push_back({"dkim", "none"});
   for (const auto& signature : papers.dkim) header.results.push_back(dkim_result(signature));
   header.results.push_back(dmarc_result(papers.dmarc));
-  if (papers.iprev.result != road::AuthResult::kNone) header.results.push_back(iprev_result(papers.iprev, arrival.client_ip));
+  if (papers.iprev.result != road::AuthResult::kNone)
+    header.results.push_back(iprev_result(papers.iprev, arrival.client_ip));
   return authres::format(header, {100, false});
 }
 
-Headers write_headers(const mail::Message& message, const identity::Papers& papers, const verdict::Verdict& verdict, const Settings& settings,
-                      const Arrival& arrival) {
+Headers write_headers(const mail::Message& message, const identity::Papers& papers, const verdict::Verdict& verdict,
+                      const Settings& settings, const Arrival& arrival) {
   Headers out;
   out.removed = forged_fields(message, settings);
   out.authentication_results = authentication_results(papers, settings, arrival);
-  spf::Query query{arrival.client_ip, arrival.helo, arrival.mail_from, spf::Identity::kMfrom, settings.host, arrival.now_s};
+  spf::Query query{arrival.client_ip,     arrival.helo,  arrival.mail_from,
+                   spf::Identity::kMfrom, settings.host, arrival.now_s};
   // RFC 7208 section 9.1 and RFC 8601 section 5: both stand above the Received field of the same host.
   out.added.push_back("Authentication-Results: " + out.authentication_results);
   out.added.push_back("Received-SPF: " + authres::received_spf(query, papers.spf_mfrom, settings.host));

@@ -67,17 +67,28 @@ std::optional<Network> Network::parse(const std::string& text) {
 
 std::string_view word(Limit limit) {
   switch (limit) {
-    case Limit::kNone: return "";
-    case Limit::kIpSessions: return "limit_ip_sessions";
-    case Limit::kPrefixSessions: return "limit_prefix_sessions";
-    case Limit::kIpMails: return "limit_ip_mails";
-    case Limit::kPrefixMails: return "limit_prefix_mails";
-    case Limit::kDomainMails: return "limit_domain_mails";
-    case Limit::kIpRecipients: return "limit_ip_recipients";
-    case Limit::kPrefixRecipients: return "limit_prefix_recipients";
-    case Limit::kDomainRecipients: return "limit_domain_recipients";
-    case Limit::kIpUnknown: return "dha";
-    case Limit::kPrefixUnknown: return "dha_prefix";
+    case Limit::kNone:
+      return "";
+    case Limit::kIpSessions:
+      return "limit_ip_sessions";
+    case Limit::kPrefixSessions:
+      return "limit_prefix_sessions";
+    case Limit::kIpMails:
+      return "limit_ip_mails";
+    case Limit::kPrefixMails:
+      return "limit_prefix_mails";
+    case Limit::kDomainMails:
+      return "limit_domain_mails";
+    case Limit::kIpRecipients:
+      return "limit_ip_recipients";
+    case Limit::kPrefixRecipients:
+      return "limit_prefix_recipients";
+    case Limit::kDomainRecipients:
+      return "limit_domain_recipients";
+    case Limit::kIpUnknown:
+      return "dha";
+    case Limit::kPrefixUnknown:
+      return "dha_prefix";
   }
   return "";
 }
@@ -144,8 +155,8 @@ struct Limits::Impl {
   }
 
   // Both the address and its prefix must have room; what the first gave is returned when the second refuses.
-  Limit take_both(const core::IpAddress& ip, Counted what, std::uint64_t ip_limit, std::uint64_t prefix_limit, Limit ip_word,
-                  Limit prefix_word, std::int64_t ms) {
+  Limit take_both(const core::IpAddress& ip, Counted what, std::uint64_t ip_limit, std::uint64_t prefix_limit,
+                  Limit ip_word, Limit prefix_word, std::int64_t ms) {
     if ((!ip_limit && !prefix_limit) || exempt(ip)) return Limit::kNone;
     const std::string key = ip_key(ip);
     if (!take(key, what, 1, ip_limit, ms)) return ip_word;
@@ -196,7 +207,8 @@ Limit Limits::take_mail(const core::IpAddress& ip, std::int64_t ms) {
 
 Limit Limits::take_recipient(const core::IpAddress& ip, std::int64_t ms) {
   const Settings& s = impl_->settings;
-  return impl_->take_both(ip, kRecipients, s.ip_recipients, s.prefix_recipients, Limit::kIpRecipients, Limit::kPrefixRecipients, ms);
+  return impl_->take_both(ip, kRecipients, s.ip_recipients, s.prefix_recipients, Limit::kIpRecipients,
+                          Limit::kPrefixRecipients, ms);
 }
 
 Limit Limits::note_unknown(const core::IpAddress& ip, std::int64_t ms) {

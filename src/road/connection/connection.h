@@ -1,6 +1,7 @@
 #pragma once
-// The first stage: how much one source may send. Limits count per IP address, per prefix (/24, /64) and per proven domain, in sliding hours
-// across all sessions and loops. A refused amount is not counted. Thread-safe (sharded locks); memory is bounded: the oldest keys go first.
+// The first stage: how much one source may send. Limits count per IP address, per prefix (/24, /64) and per proven
+// domain, in sliding hours across all sessions and loops. A refused amount is not counted. Thread-safe (sharded locks);
+// memory is bounded: the oldest keys go first.
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -30,7 +31,19 @@ struct Settings {
 };
 
 // Which limit stood in the way; its word is the finding code.
-enum class Limit : std::uint8_t { kNone, kIpSessions, kPrefixSessions, kIpMails, kPrefixMails, kDomainMails, kIpRecipients, kPrefixRecipients, kDomainRecipients, kIpUnknown, kPrefixUnknown };
+enum class Limit : std::uint8_t {
+  kNone,
+  kIpSessions,
+  kPrefixSessions,
+  kIpMails,
+  kPrefixMails,
+  kDomainMails,
+  kIpRecipients,
+  kPrefixRecipients,
+  kDomainRecipients,
+  kIpUnknown,
+  kPrefixUnknown
+};
 std::string_view word(Limit limit);
 
 class Limits {

@@ -29,8 +29,8 @@ TEST(Limits, MailsSlideWithTheHour) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(limits.take_mail(ip("192.0.2.1"), 1000), Limit::kNone);
   EXPECT_EQ(limits.take_mail(ip("192.0.2.1"), 1000), Limit::kIpMails);
   EXPECT_EQ(limits.take_mail(ip("192.0.2.2"), 1000), Limit::kNone);
-  EXPECT_EQ(limits.take_mail(ip("192.0.2.1"), 3'600'000), Limit::kIpMails);           // the whole last hour still counts
-  EXPECT_EQ(limits.take_mail(ip("192.0.2.1"), 3'600'000 * 3 / 2), Limit::kNone);      // half of it
+  EXPECT_EQ(limits.take_mail(ip("192.0.2.1"), 3'600'000), Limit::kIpMails);       // the whole last hour still counts
+  EXPECT_EQ(limits.take_mail(ip("192.0.2.1"), 3'600'000 * 3 / 2), Limit::kNone);  // half of it
   EXPECT_EQ(limits.take_mail(ip("192.0.2.1"), 3'600'000LL * 5), Limit::kNone);
 }
 TEST(Limits, ARefusalByThePrefixCountsNowhere) {
@@ -65,7 +65,8 @@ TEST(Limits, MemoryIsBoundedUnderAFloodOfSources) {
   Settings s;
   s.ip_mails = 5;
   Limits limits(s, 1024);
-  for (std::uint32_t i = 0; i < 100'000; ++i) EXPECT_EQ(limits.take_mail(core::IpAddress::v4(i * 7919), 0), Limit::kNone);
+  for (std::uint32_t i = 0; i < 100'000; ++i)
+    EXPECT_EQ(limits.take_mail(core::IpAddress::v4(i * 7919), 0), Limit::kNone);
 }
 TEST(Network, Parses) {
   EXPECT_TRUE(Network::parse("::1"));

@@ -32,7 +32,8 @@ core::Result<std::unordered_set<std::string>, std::string> LocalDomains::read_re
     if (text.empty()) continue;
     for (const char c : text)
       if (static_cast<unsigned char>(c) <= ' ' || c == '@' || c == 0x7f)
-        return core::error(file + ":" + std::to_string(number) + ": one local part a line, without spaces and without @domain");
+        return core::error(file + ":" + std::to_string(number) +
+                           ": one local part a line, without spaces and without @domain");
     out.insert(core::to_lower(text));
   }
   return out;
@@ -50,7 +51,8 @@ Recipient look_at(const LocalDomain& domain, const mail::Address& address) {
     if (domain.recipients.contains(local)) return Recipient::kKnown;
     if (!domain.delimiter.empty()) {
       const auto at = local.find(domain.delimiter);
-      if (at != std::string::npos && at > 0 && domain.recipients.contains(local.substr(0, at))) return Recipient::kKnown;
+      if (at != std::string::npos && at > 0 && domain.recipients.contains(local.substr(0, at)))
+        return Recipient::kKnown;
     }
     return Recipient::kUnknown;
   }

@@ -1,6 +1,6 @@
 #pragma once
-// The second stage: for whom, and from what kind of domain. local_domains is asked before anything else: what is not in it is never relayed
-// (no open relay). Settings are immutable once built; calls are re-entrant.
+// The second stage: for whom, and from what kind of domain. local_domains is asked before anything else: what is not in
+// it is never relayed (no open relay). Settings are immutable once built; calls are re-entrant.
 #include <cstdint>
 #include <memory>
 #include <string>

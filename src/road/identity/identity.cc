@@ -6,13 +6,14 @@ namespace {
 
 void append(road::Findings& to, const road::Findings& from) { to.insert(to.end(), from.begin(), from.end()); }
 
-core::Task<int> check_spf(const spf::Query& query, dns::Resolver& resolver, core::Budget& budget, const spf::Settings& settings,
-                          spf::Evaluation& into) {
+core::Task<int> check_spf(const spf::Query& query, dns::Resolver& resolver, core::Budget& budget,
+                          const spf::Settings& settings, spf::Evaluation& into) {
   into = co_await spf::evaluate(query, resolver, budget, settings);
   co_return 0;
 }
 
-core::Task<int> check_iprev(core::IpAddress ip, dns::Resolver& resolver, core::Budget& budget, iprev::Evaluation& into) {
+core::Task<int> check_iprev(core::IpAddress ip, dns::Resolver& resolver, core::Budget& budget,
+                            iprev::Evaluation& into) {
   into = co_await iprev::evaluate(ip, resolver, budget);
   co_return 0;
 }
@@ -24,8 +25,8 @@ std::optional<mail::Domain> domain_of(std::string_view mail_from) {
   return at == std::string_view::npos ? std::nullopt : mail::Domain::parse(mail_from.substr(at + 1));
 }
 
-core::Task<void> read_envelope(const Client& client, const Settings& settings, dns::Resolver& resolver, const core::Clock& clock,
-                               std::int64_t now_s, core::Budget& budget, Papers& papers) {
+core::Task<void> read_envelope(const Client& client, const Settings& settings, dns::Resolver& resolver,
+                               const core::Clock& clock, std::int64_t now_s, core::Budget& budget, Papers& papers) {
   spf::Settings limits;
   limits.elapsed_ms_max = settings.time_ms;
   limits.clock = &clock;
@@ -42,20 +43,28 @@ core::Task<void> read_envelope(const Client& client, const Settings& settings, d
   append(papers.findings, papers.spf_mfrom.findings);
 }
 
-core::Task<void> read_message(const mail::Message& message, const Settings& settings, dns::Resolver& resolver, std::int64_t now_s,
-                              unsigned sample, core::Budget& budget, Papers& papers) {
+core::Task<void> read_message(const mail::Message& message, const Settings& settings, dns::Resolver& resolver,
+                              std::int64_t now_s, unsigned sample, core::Budget& budget, Papers& papers) {
   papers.author = author::evaluate(message, budget);
   append(papers.findings, papers.author.findings);
 
   dkim::Options options;
   options.now_s = now_s;
   options.legacy = settings.dkim_legacy;
-  if (settings.psl) options.is_public_suffix = [psl = settings.psl](const mail::Domain& d) { return psl->is_public_suffix(d); };
+  if (settings.psl)
+    options.is_public_suffix = [psl = settings.psl](const mail::Domain& d) { return psl->is_public_suffix(d); };
   papers.dkim = co_await dkim::verify(message, resolver, options, budget, papers.findings);
 
   dmarc::Inputs inputs;
   inputs.author_domain = papers.author.author_domain;
   inputs.more_author_domains = papers.author.other_domains;
+  // Where readers could see different authors, every owner they might see is asked; a fail counts, a pass speaks for
+  // nobody.
+  const bool ambiguous = !inputs.author_domain && !inputs.more_author_domains.empty();
+  if (ambiguous) {
+    inputs.author_domain = inputs.more_author_domains.front();
+    inputs.more_author_domains.erase(inputs.more_author_domains.begin());
+  }
   inputs.spf_result = papers.spf_mfrom.result;
   inputs.spf_domain = mail::Domain::parse(papers.spf_mfrom.domain.view());
   for (const auto& signature : papers.dkim) inputs.dkim.push_back({signature.result, signature.domain});
@@ -66,6 +75,11 @@ core::Task<void> read_message(const mail::Message& message, const Settings& sett
   core::Budget dmarc_budget;  // of its own, or a mail that wastes look-ups elsewhere escapes its owner's policy
   dmarc_budget.dns_queries = 40;
   papers.dmarc = co_await dmarc::evaluate(inputs, resolver, dmarc_options, dmarc_budget);
+  if (ambiguous && papers.dmarc.result == road::AuthResult::kPass) {
+    papers.dmarc.result = road::AuthResult::kNone;
+    papers.dmarc.reason = "mail readers could show different authors, so no pass may speak for one of them";
+    papers.dmarc.spf_aligned = papers.dmarc.dkim_aligned = false;
+  }
   append(papers.findings, papers.dmarc.findings);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// The third stage: a sender's papers are read. Two moments: what the envelope proves (SPF of both identities, the reverse name) can be
-// asked while the client still talks; what the message proves (author, DKIM, DMARC) at its end. Facts only; verdict decides.
-// Re-entrant; Settings must outlive the tasks.
+// The third stage: a sender's papers are read. Two moments: what the envelope proves (SPF of both identities, the
+// reverse name) can be asked while the client still talks; what the message proves (author, DKIM, DMARC) at its end.
+// Facts only; verdict decides. Re-entrant; Settings must outlive the tasks.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -47,11 +47,11 @@ struct Papers {
 };
 
 // Both SPF identities and the reverse name, side by side.
-core::Task<void> read_envelope(const Client& client, const Settings& settings, dns::Resolver& resolver, const core::Clock& clock,
-                               std::int64_t now_s, core::Budget& budget, Papers& papers);
+core::Task<void> read_envelope(const Client& client, const Settings& settings, dns::Resolver& resolver,
+                               const core::Clock& clock, std::int64_t now_s, core::Budget& budget, Papers& papers);
 // Author, DKIM, then DMARC, which rests on both and on SPF. sample: 0..99, drawn per mail (pct= of RFC 7489).
-core::Task<void> read_message(const mail::Message& message, const Settings& settings, dns::Resolver& resolver, std::int64_t now_s,
-                              unsigned sample, core::Budget& budget, Papers& papers);
+core::Task<void> read_message(const mail::Message& message, const Settings& settings, dns::Resolver& resolver,
+                              std::int64_t now_s, unsigned sample, core::Budget& budget, Papers& papers);
 
 // The domain of a return path or HELO name, when it is one.
 std::optional<mail::Domain> domain_of(std::string_view mail_from);

@@ -1,8 +1,10 @@
-// From the verdict to the reply. The order of promises (design 4.3): the next hop's transaction is opened, `decided` becomes durable, then the
-// message and its final dot go out, and our 250 follows the next hop's; `outcome` is appended without its own wait.
+// From the verdict to the reply. The order of promises (design 4.3): the next hop's transaction is opened, `decided`
+// becomes durable, then the message and its final dot go out, and our 250 follows the next hop's; `outcome` is appended
+// without its own wait.
 #include <algorithm>
 
 #include "base/core/text.h"
+#include "base/log/log.h"
 #include "road/inbound/desk.h"
 
 namespace sekisho::inbound {
@@ -51,20 +53,27 @@ transfer::Outcome worst(const std::vector<transfer::RcptOutcome>& outcomes) {
 
 }  // namespace
 
-std::string Desk::add_receipt(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict, smtp::Reply& reply) {
+std::string Desk::add_receipt(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict,
+                              smtp::Reply& reply) {
   if (verdict.reasons.empty()) return "";
   const auto& reason = verdict.reasons.front();
   const auto domain = identity::domain_of(mail.client.mail_from);
-  const receipt::Statement statement{world_.clock.now_s(), static_cast<std::uint8_t>(reason.stage), static_cast<std::uint8_t>(verdict.action),
-                                     receipt::reason_id(reason.code)};
+  const receipt::Statement statement{world_.clock.now_s(), static_cast<std::uint8_t>(reason.stage),
+                                     static_cast<std::uint8_t>(verdict.action), receipt::reason_id(reason.code)};
   std::string code = world_.receipts.seal(statement, {facts.client.ip, domain ? domain->text() : ""});
   if (!code.empty() && !reply.lines.empty()) reply.lines.back() += " [" + code + "]";
   return code;
 }
 
-core::Task<smtp::Reply> Desk::carry_out(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict, std::int64_t started_us) {
+core::Task<smtp::Reply> Desk::carry_out(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict,
+                                        std::int64_t started_us) {
   trail::Decided decided = decided_of(facts, open, verdict, digest_of(*open.transaction.message()));
-  if (verdict.action < verdict::Action::kDefer) co_return co_await hand_over(facts, open, verdict, std::move(decided), started_us);
+  if (log::enabled(log::Level::kDebug))
+    log::write<log::Event::k_mail_judged>(log::name(open.transaction.id().text()),
+                                          log::name(verdict::word(verdict.action)),
+                                          log::name(verdict.reasons.empty() ? "" : verdict.reasons.front().code));
+  if (verdict.action < verdict::Action::kDefer)
+    co_return co_await hand_over(facts, open, verdict, std::move(decided), started_us);
   smtp::Reply reply = verdict.reply;
   decided.receipt = add_receipt(facts, open.mail, verdict, reply);
   decided.reply = text_of(reply);
@@ -77,8 +86,8 @@ core::Task<smtp::Reply> Desk::carry_out(const session::SessionFacts& facts, Open
   co_return reply;
 }
 
-core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict, trail::Decided decided,
-                                        std::int64_t started_us) {
+core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict,
+                                        trail::Decided decided, std::int64_t started_us) {
   const auto hop = world_.hops.find(open.domain->next_hop);
   const std::int64_t decided_us = world_.clock.now_us();
   trail::Outcome outcome;
@@ -88,10 +97,12 @@ core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open
 
   std::vector<std::string> sent_to;  // those that an earlier try did not serve
   for (const auto& path : open.transaction.rcpt_to()) {
-    const auto key = partial::key_of(open.mail.client.mail_from, path.text, {decided.digest.data(), decided.digest.size()});
+    const auto key =
+        partial::key_of(open.mail.client.mail_from, path.text, {decided.digest.data(), decided.digest.size()});
     if (!world_.partial.served(key, world_.clock.now_s())) sent_to.push_back(path.text);
   }
-  decided.stage_times.push_back({"message", static_cast<std::uint64_t>(std::max<std::int64_t>(decided_us - started_us, 0))});
+  decided.stage_times.push_back(
+      {"message", static_cast<std::uint64_t>(std::max<std::int64_t>(decided_us - started_us, 0))});
   const trail::Digest digest = decided.digest;
 
   smtp::Reply reply;
@@ -101,7 +112,8 @@ core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open
     auto stored = co_await world_.trail.record(std::move(decided));
     if (!stored) reply = {451, "4.3.0", {"The decision cannot be recorded; try again later"}};
   } else {
-    transfer::Envelope envelope{open.mail.client.mail_from, sent_to, open.transaction.parameters().body == smtp::BodyType::kEightBitMime,
+    transfer::Envelope envelope{open.mail.client.mail_from, sent_to,
+                                open.transaction.parameters().body == smtp::BodyType::kEightBitMime,
                                 open.transaction.message()->size()};
     transfer::Transaction transaction = co_await hop->second->open(std::move(envelope));
     if (transaction.any_accepted()) {
@@ -112,7 +124,8 @@ core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open
       }
       const action::Arrival arrival = arrival_of(facts, open, world_.clock.now_s());
       auto edits = edits_of(open.observed ? action::write_trace(open.config().action, arrival)
-                                          : action::write_headers(*open.transaction.message(), open.mail.papers, verdict, open.config().action, arrival));
+                                          : action::write_headers(*open.transaction.message(), open.mail.papers,
+                                                                  verdict, open.config().action, arrival));
       const auto outcomes = co_await transaction.send(open.transaction.message(), std::move(edits));
       reply = co_await settle(open, outcomes, sent_to, digest, outcome);
     } else {
@@ -125,12 +138,14 @@ core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open
   outcome.reply = text_of(reply);
   outcome.duration_us = static_cast<std::uint64_t>(std::max<std::int64_t>(done_us - decided_us, 0));
   world_.trail.record_lazy(std::move(outcome));
-  world_.meter.mail(verdict, open.mail.papers, decided_us - started_us, done_us - decided_us, open.transaction.message()->size());
+  world_.meter.mail(verdict, open.mail.papers, decided_us - started_us, done_us - decided_us,
+                    open.transaction.message()->size());
   co_return reply;
 }
 
-core::Task<smtp::Reply> Desk::settle(Open& open, const std::vector<transfer::RcptOutcome>& outcomes, const std::vector<std::string>& sent_to,
-                                     const trail::Digest& digest, trail::Outcome& outcome) {
+core::Task<smtp::Reply> Desk::settle(Open& open, const std::vector<transfer::RcptOutcome>& outcomes,
+                                     const std::vector<std::string>& sent_to, const trail::Digest& digest,
+                                     trail::Outcome& outcome) {
   const auto delivered = [](const transfer::RcptOutcome& r) { return r.outcome == transfer::Outcome::kDelivered; };
   const auto worst_of_all = worst(outcomes);
   world_.meter.outcome(worst_of_all);
@@ -141,12 +156,15 @@ core::Task<smtp::Reply> Desk::settle(Open& open, const std::vector<transfer::Rcp
     outcome.next_hop_reply = text_of(outcomes.front().reply);
     co_return taken(open, outcome.queue_id);
   }
-  const auto failed = std::find_if(outcomes.begin(), outcomes.end(), [&](const auto& r) { return r.outcome == worst_of_all; });
+  const auto failed =
+      std::find_if(outcomes.begin(), outcomes.end(), [&](const auto& r) { return r.outcome == worst_of_all; });
   outcome.next_hop_reply = text_of(failed->reply);
   outcome.duplicate = worst_of_all == transfer::Outcome::kUnknown;
   if (std::none_of(outcomes.begin(), outcomes.end(), delivered)) {
-    const bool same = std::all_of(outcomes.begin(), outcomes.end(), [&](const auto& r) { return r.outcome == worst_of_all; });
-    smtp::Reply reply = same ? failed->reply : smtp::Reply{451, "4.5.1", {"The next hop took none of the recipients; try again later"}};
+    const bool same =
+        std::all_of(outcomes.begin(), outcomes.end(), [&](const auto& r) { return r.outcome == worst_of_all; });
+    smtp::Reply reply =
+        same ? failed->reply : smtp::Reply{451, "4.5.1", {"The next hop took none of the recipients; try again later"}};
     if (reply.code < 400) reply = {451, "4.4.0", {"The next hop gave no usable answer; try again later"}};
     reply.close = false;
     co_return reply;
@@ -158,12 +176,14 @@ core::Task<smtp::Reply> Desk::settle(Open& open, const std::vector<transfer::Rcp
     recipient.address = sent_to[i];
     recipient.reply = text_of(outcomes[i].reply);
     outcome.recipients.push_back(std::move(recipient));
-    if (delivered(outcomes[i])) keys.push_back(partial::key_of(open.mail.client.mail_from, sent_to[i], {digest.data(), digest.size()}));
+    if (delivered(outcomes[i]))
+      keys.push_back(partial::key_of(open.mail.client.mail_from, sent_to[i], {digest.data(), digest.size()}));
   }
   const std::int64_t now_s = world_.clock.now_s();
   std::function<void()> remember = [&keys, now_s, this] { (void)world_.partial.remember(keys, now_s).ok(); };
   co_await world_.pool.run(std::move(remember));
-  co_return smtp::Reply{451, "4.5.1", {"Some recipients were served, some were not; try again, those served will be skipped"}};
+  co_return smtp::Reply{
+      451, "4.5.1", {"Some recipients were served, some were not; try again, those served will be skipped"}};
 }
 
 }  // namespace sekisho::inbound

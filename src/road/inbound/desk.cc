@@ -8,7 +8,8 @@
 namespace sekisho::inbound {
 
 Open::Open(World& world, const smtp::Path& path, const smtp::MailParameters& parameters)
-    : transaction(core::TransactionId::make(world.clock.now_us() / 1000, world.config()->node, world.random), path, parameters, world.config()) {}
+    : transaction(core::TransactionId::make(world.clock.now_us() / 1000, world.config()->node, world.random), path,
+                  parameters, world.config()) {}
 
 void Open::add(const smtp::Path& path) { transaction.add_rcpt(path); }
 
@@ -55,10 +56,12 @@ void Desk::note_domain_limit(Case& mail, std::size_t recipients) {
   std::string proven;
   for (const auto& signature : mail.papers.dkim)
     if (proven.empty() && signature.passed()) proven = signature.signing_domain;
-  if (proven.empty() && mail.papers.spf_mfrom.result == road::AuthResult::kPass) proven = mail.papers.spf_mfrom.domain.text();
+  if (proven.empty() && mail.papers.spf_mfrom.result == road::AuthResult::kPass)
+    proven = mail.papers.spf_mfrom.domain.text();
   if (proven.empty()) return;
   const auto limit = world_.limits.take_domain(proven, recipients, world_.clock.steady_ms());
-  if (limit != connection::Limit::kNone) mail.findings.push_back({"connection", connection::word(limit), road::AuthResult::kNone, proven});
+  if (limit != connection::Limit::kNone)
+    mail.findings.push_back({"connection", connection::word(limit), road::AuthResult::kNone, proven});
 }
 
 void Desk::note_temporary(Case& mail) {
@@ -67,7 +70,8 @@ void Desk::note_temporary(Case& mail) {
     mail.temperror_age_s = world_.temporary.age_s(mail.client.ip, domain, world_.clock.now_s());
   } else if (world_.temporary.size() > 0) {
     world_.temporary.resolved(mail.client.ip, mail.papers.spf_mfrom.domain.text());
-    if (mail.papers.dmarc.author_domain) world_.temporary.resolved(mail.client.ip, mail.papers.dmarc.author_domain->text());
+    if (mail.papers.dmarc.author_domain)
+      world_.temporary.resolved(mail.client.ip, mail.papers.dmarc.author_domain->text());
   }
 }
 
@@ -81,7 +85,8 @@ std::string Desk::domain_text(const smtp::Path& path) const {
   return path.address ? path.address->domain().text() : core::printable(path.text, 100);
 }
 
-core::Task<void> Desk::look_at_recipient(const smtp::Path& path, const envelope::LocalDomain& domain, const Open& open, Case& recipient) {
+core::Task<void> Desk::look_at_recipient(const smtp::Path& path, const envelope::LocalDomain& domain, const Open& open,
+                                         Case& recipient) {
   ++recipients_seen_;
   const auto known = path.address ? envelope::look_at(domain, *path.address) : envelope::Recipient::kKnown;
   const auto found = [&](std::string_view code) { recipient.findings.push_back({"envelope", code}); };
@@ -109,11 +114,13 @@ verdict::Policy Desk::policy_for(const Open& open) const {
   verdict::Policy policy = config.policy;
   std::uint32_t draw;
   std::memcpy(&draw, open.transaction.id().octets.data() + 12, sizeof draw);
-  if ((open.domain && open.domain->observed) || draw % 100 < config.observe_share_percent) policy.modes.fill(verdict::Mode::kObserve);
+  if ((open.domain && open.domain->observed) || draw % 100 < config.observe_share_percent)
+    policy.modes.fill(verdict::Mode::kObserve);
   return policy;
 }
 
-verdict::Verdict Desk::decide(const Case& mail, const verdict::Policy& policy, verdict::Moment moment, const Ruling& ruling) const {
+verdict::Verdict Desk::decide(const Case& mail, const verdict::Policy& policy, verdict::Moment moment,
+                              const Ruling& ruling) const {
   road::Findings all;
   verdict::Facts facts = facts_of(mail, all);
   facts.ruling = ruling.kind;
@@ -121,12 +128,14 @@ verdict::Verdict Desk::decide(const Case& mail, const verdict::Policy& policy, v
   return verdict::decide(facts, policy, moment);
 }
 
-session::Step Desk::judge(const session::SessionFacts& facts, const Case& mail, const verdict::Policy& policy, verdict::Moment moment,
-                          const Ruling& ruling) {
+session::Step Desk::judge(const session::SessionFacts& facts, const Case& mail, const verdict::Policy& policy,
+                          verdict::Moment moment, const Ruling& ruling) {
   const verdict::Verdict verdict = decide(mail, policy, moment, ruling);
   if (verdict.action < verdict::Action::kDefer) return session::Continue{};
   smtp::Reply reply = verdict.reply;
-  const auto harvest = [](const verdict::Reason& r) { return r.enforced && r.code.starts_with("dha") && r.action >= verdict::Action::kDefer; };
+  const auto harvest = [](const verdict::Reason& r) {
+    return r.enforced && r.code.starts_with("dha") && r.action >= verdict::Action::kDefer;
+  };
   if (std::any_of(verdict.reasons.begin(), verdict.reasons.end(), harvest) && moment == verdict::Moment::kRcptTo) {
     // Whether this one exists too is no longer told. RFC 5321 section 3.8: 421 is the only code that closes.
     reply = {421, "4.7.1", {"Too many unknown recipients from this source"}};
@@ -139,7 +148,8 @@ session::Step Desk::judge(const session::SessionFacts& facts, const Case& mail, 
   return session::Verdict{reply};
 }
 
-void Desk::sum_up(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict, const smtp::Reply& reply) {
+void Desk::sum_up(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict,
+                  const smtp::Reply& reply) {
   (reply.temporary() ? deferred_ : rejected_) += 1;
   (reply.temporary() ? refused_.deferred : refused_.rejected) += 1;
   if (refused_.since_us == 0) refused_.since_us = static_cast<std::uint64_t>(world_.clock.now_us());
@@ -150,7 +160,8 @@ void Desk::sum_up(const session::SessionFacts& facts, const Case& mail, const ve
   refused_.client = client_of(facts, mail.papers.iprev.name ? mail.papers.iprev.name->text() : "");
   for (const auto& reason : verdict.reasons) {
     const auto same = [&](const trail::ReasonFact& r) { return r.code == reason.code; };
-    if (std::none_of(refused_.reasons.begin(), refused_.reasons.end(), same)) refused_.reasons.push_back(reason_of(reason));
+    if (std::none_of(refused_.reasons.begin(), refused_.reasons.end(), same))
+      refused_.reasons.push_back(reason_of(reason));
   }
 }
 
@@ -162,7 +173,8 @@ void Desk::close(const session::SessionFacts& facts, const session::SessionSumma
     world_.trail.record_lazy(std::move(refused_));
   }
   const auto& e = summary.events;
-  const bool odd = e.early_talker || e.unauth_pipelining || e.dha || e.starttls_injection || e.http || e.bare_line_end || e.nul || e.errors;
+  const bool odd = e.early_talker || e.unauth_pipelining || e.dha || e.starttls_injection || e.http ||
+                   e.bare_line_end || e.nul || e.errors;
   if (!odd && e.messages == 0) return;  // nothing to tell: a port check, a probe of a peer
   trail::SessionSummary out;
   out.session = facts.id;

@@ -19,7 +19,7 @@ struct Open {
 
   mail::Transaction transaction;
   Case mail;
-  bool observed = false;  // in every stage: nothing of the mail is touched
+  bool observed = false;                          // in every stage: nothing of the mail is touched
   const envelope::LocalDomain* domain = nullptr;  // of the first accepted recipient: sets the next hop
 };
 
@@ -34,23 +34,30 @@ class Desk {
   void note_temporary(Case& mail);
   const envelope::LocalDomain* local_domain(const smtp::Path& path, const Config& config) const;
   std::string domain_text(const smtp::Path& path) const;
-  core::Task<void> look_at_recipient(const smtp::Path& path, const envelope::LocalDomain& domain, const Open& open, Case& recipient);
+  core::Task<void> look_at_recipient(const smtp::Path& path, const envelope::LocalDomain& domain, const Open& open,
+                                     Case& recipient);
 
   verdict::Policy policy_for(const Open& open) const;
-  verdict::Verdict decide(const Case& mail, const verdict::Policy& policy, verdict::Moment moment, const Ruling& ruling) const;
+  verdict::Verdict decide(const Case& mail, const verdict::Policy& policy, verdict::Moment moment,
+                          const Ruling& ruling) const;
   // Decides before the message is here; a refusal gets its receipt and is summed up for the session's record.
-  session::Step judge(const session::SessionFacts& facts, const Case& mail, const verdict::Policy& policy, verdict::Moment moment,
-                      const Ruling& ruling);
+  session::Step judge(const session::SessionFacts& facts, const Case& mail, const verdict::Policy& policy,
+                      verdict::Moment moment, const Ruling& ruling);
   // Records, hands over, and gives the final reply.
-  core::Task<smtp::Reply> carry_out(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict, std::int64_t started_us);
+  core::Task<smtp::Reply> carry_out(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict,
+                                    std::int64_t started_us);
   void close(const session::SessionFacts& facts, const session::SessionSummary& summary);
 
  private:
-  void sum_up(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict, const smtp::Reply& reply);
-  std::string add_receipt(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict, smtp::Reply& reply);
-  core::Task<smtp::Reply> hand_over(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict, trail::Decided decided, std::int64_t started_us);
-  core::Task<smtp::Reply> settle(Open& open, const std::vector<transfer::RcptOutcome>& outcomes, const std::vector<std::string>& sent_to,
-                                 const trail::Digest& digest, trail::Outcome& outcome);
+  void sum_up(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict,
+              const smtp::Reply& reply);
+  std::string add_receipt(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict,
+                          smtp::Reply& reply);
+  core::Task<smtp::Reply> hand_over(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict,
+                                    trail::Decided decided, std::int64_t started_us);
+  core::Task<smtp::Reply> settle(Open& open, const std::vector<transfer::RcptOutcome>& outcomes,
+                                 const std::vector<std::string>& sent_to, const trail::Digest& digest,
+                                 trail::Outcome& outcome);
 
   World& world_;
   trail::Refused refused_;
@@ -59,7 +66,8 @@ class Desk {
 
 // The records, made from what is known (record.cc).
 trail::Client client_of(const session::SessionFacts& facts, const std::string& reverse_name);
-trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, const verdict::Verdict& verdict, const trail::Digest& digest);
+trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, const verdict::Verdict& verdict,
+                          const trail::Digest& digest);
 trail::Digest digest_of(const mail::Message& message);
 trail::ReasonFact reason_of(const verdict::Reason& reason);
 

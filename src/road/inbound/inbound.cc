@@ -38,12 +38,14 @@ class Inbound final : public session::Road {
     const Ruling ruling = desk_.ruling(mail);
     const verdict::Policy policy = desk_.policy_for(*open);
     if (world_.trail.ledger().short_of_disk()) mail.findings.push_back({"envelope", "state_disk_short"});
-    if (ruling.kind == verdict::Ruling::kNone) desk_.note_limit(mail, world_.limits.take_mail(facts_->client.ip, world_.clock.steady_ms()));
+    if (ruling.kind == verdict::Ruling::kNone)
+      desk_.note_limit(mail, world_.limits.take_mail(facts_->client.ip, world_.clock.steady_ms()));
     session::Step step = desk_.judge(*facts_, mail, policy, verdict::Moment::kMailFrom, ruling);
     if (std::holds_alternative<session::Verdict>(step)) co_return step;  // nothing costly for those
 
     open->transaction.budget().dns_queries = open->config().dns_queries;
-    co_await read_envelope(mail, open->config(), world_.resolver, world_.clock, world_.clock.now_s(), open->transaction.budget());
+    co_await read_envelope(mail, open->config(), world_.resolver, world_.clock, world_.clock.now_s(),
+                           open->transaction.budget());
     desk_.note_temporary(mail);
     step = desk_.judge(*facts_, mail, policy, verdict::Moment::kMailFrom, ruling);
     if (std::holds_alternative<session::Continue>(step)) open_ = std::move(open);
@@ -63,8 +65,9 @@ class Inbound final : public session::Road {
       if (recipient.findings.empty() && ruling.kind == verdict::Ruling::kNone)
         desk_.note_limit(recipient, world_.limits.take_recipient(facts_->client.ip, world_.clock.steady_ms()));
     }
-    session::Step step = recipient.reply ? session::Step(session::Verdict{*recipient.reply})
-                                         : desk_.judge(*facts_, recipient, desk_.policy_for(open), verdict::Moment::kRcptTo, ruling);
+    session::Step step =
+        recipient.reply ? session::Step(session::Verdict{*recipient.reply})
+                        : desk_.judge(*facts_, recipient, desk_.policy_for(open), verdict::Moment::kRcptTo, ruling);
     if (std::holds_alternative<session::Verdict>(step)) co_return step;
     open.domain = domain;
     open.add(path);
@@ -78,7 +81,8 @@ class Inbound final : public session::Road {
     open->transaction.set_message(message);
     open->seal_recipients();
     const unsigned sample = static_cast<unsigned>(world_.random.u64() % 100);
-    co_await read_message(mail, *message, open->config(), world_.resolver, world_.clock.now_s(), sample, open->transaction.budget());
+    co_await read_message(mail, *message, open->config(), world_.resolver, world_.clock.now_s(), sample,
+                          open->transaction.budget());
     desk_.note_temporary(mail);
     const Ruling ruling = desk_.ruling(mail);
     if (ruling.kind == verdict::Ruling::kNone) desk_.note_domain_limit(mail, open->transaction.rcpt_to().size());

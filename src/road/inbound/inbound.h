@@ -1,6 +1,7 @@
 #pragma once
-// The road of mail from other domains: the five moments in one order (inbound.cc). It asks the rooms, lets verdict decide, records, and
-// hands the mail to the next hop. One Road per session, on the session's loop; Config is a snapshot taken at MAIL.
+// The road of mail from other domains: the five moments in one order (inbound.cc). It asks the rooms, lets verdict
+// decide, records, and hands the mail to the next hop. One Road per session, on the session's loop; Config is a
+// snapshot taken at MAIL.
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,7 +47,8 @@ class Meter {
   virtual ~Meter() = default;
   virtual void session(const session::SessionSummary& summary) = 0;
   virtual void refused(verdict::Moment moment, const verdict::Verdict& verdict) = 0;
-  virtual void mail(const verdict::Verdict& verdict, const identity::Papers& papers, std::int64_t road_us, std::int64_t transfer_us, std::uint64_t size) = 0;
+  virtual void mail(const verdict::Verdict& verdict, const identity::Papers& papers, std::int64_t road_us,
+                    std::int64_t transfer_us, std::uint64_t size) = 0;
   virtual void outcome(transfer::Outcome outcome) = 0;
 };
 
@@ -83,8 +85,10 @@ struct Case {  // one mail, as far as it is known
   unsigned received_count = 0;
   std::optional<smtp::Reply> reply;  // the next hop's own word on a recipient
 };
-core::Task<void> read_envelope(Case& mail, const Config& config, dns::Resolver& resolver, const core::Clock& clock, std::int64_t now_s, core::Budget& budget);
-core::Task<void> read_message(Case& mail, const mail::Message& message, const Config& config, dns::Resolver& resolver, std::int64_t now_s, unsigned sample, core::Budget& budget);
+core::Task<void> read_envelope(Case& mail, const Config& config, dns::Resolver& resolver, const core::Clock& clock,
+                               std::int64_t now_s, core::Budget& budget);
+core::Task<void> read_message(Case& mail, const mail::Message& message, const Config& config, dns::Resolver& resolver,
+                              std::int64_t now_s, unsigned sample, core::Budget& budget);
 // The span in Facts views into `all`, which the caller keeps.
 verdict::Facts facts_of(const Case& mail, road::Findings& all);
 // The domain whose DNS fault makes this mail wait; "" when none does.

@@ -19,11 +19,14 @@ class Hasher final : public mail::BodySink {
 std::string result_word(road::AuthResult result) { return std::string(road::word(result)); }
 
 void add_authentication(const identity::Papers& papers, std::vector<trail::Authentication>& out) {
-  out.push_back({"spf", result_word(papers.spf_mfrom.result), papers.spf_mfrom.domain.text(), std::string(spf::word(papers.spf_mfrom.identity))});
+  out.push_back({"spf", result_word(papers.spf_mfrom.result), papers.spf_mfrom.domain.text(),
+                 std::string(spf::word(papers.spf_mfrom.identity))});
   out.push_back({"spf_helo", result_word(papers.spf_helo.result), papers.spf_helo.domain.text(), "helo"});
-  for (const auto& v : papers.dkim) out.push_back({"dkim", result_word(v.result), v.signing_domain, core::printable(v.selector, 64)});
+  for (const auto& v : papers.dkim)
+    out.push_back({"dkim", result_word(v.result), v.signing_domain, core::printable(v.selector, 64)});
   const auto& dmarc = papers.dmarc;
-  out.push_back({"dmarc", result_word(dmarc.result), dmarc.author_domain ? dmarc.author_domain->text() : "", "p=" + std::string(dmarc::word(dmarc.policy))});
+  out.push_back({"dmarc", result_word(dmarc.result), dmarc.author_domain ? dmarc.author_domain->text() : "",
+                 "p=" + std::string(dmarc::word(dmarc.policy))});
   out.push_back({"iprev", result_word(papers.iprev.result), papers.iprev.name ? papers.iprev.name->text() : "", ""});
 }
 
@@ -62,11 +65,12 @@ trail::Client client_of(const session::SessionFacts& facts, const std::string& r
 }
 
 trail::ReasonFact reason_of(const verdict::Reason& reason) {
-  return {std::string(verdict::word(reason.stage)), std::string(reason.room), std::string(reason.code), std::string(verdict::word(reason.action)),
-          reason.evidence, !reason.enforced};
+  return {std::string(verdict::word(reason.stage)),  std::string(reason.room), std::string(reason.code),
+          std::string(verdict::word(reason.action)), reason.evidence,          !reason.enforced};
 }
 
-trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, const verdict::Verdict& verdict, const trail::Digest& digest) {
+trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, const verdict::Verdict& verdict,
+                          const trail::Digest& digest) {
   const auto& papers = open.mail.papers;
   const mail::Message& message = *open.transaction.message();
   trail::Decided out;
@@ -81,12 +85,14 @@ trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, 
     out.recipients.push_back(std::move(recipient));
   }
   out.message_id = message_id_of(message);
-  if (!papers.author.addresses.empty()) out.author_address = core::printable(papers.author.addresses.front().text(), 320);
+  if (!papers.author.addresses.empty())
+    out.author_address = core::printable(papers.author.addresses.front().text(), 320);
   if (papers.author.author_domain) out.author_domain = papers.author.author_domain->text();
   out.size_bytes = message.size();
   out.digest = digest;
   for (const auto* findings : {&open.mail.findings, &papers.findings})
-    for (const auto& f : *findings) out.findings.push_back({std::string(f.room), std::string(f.code), result_word(f.result), f.evidence});
+    for (const auto& f : *findings)
+      out.findings.push_back({std::string(f.room), std::string(f.code), result_word(f.result), f.evidence});
   add_authentication(papers, out.authentication);
   out.action = verdict::word(verdict.action);
   out.would_be = verdict::word(verdict.would_be);

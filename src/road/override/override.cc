@@ -38,7 +38,8 @@ std::string format(const std::vector<Entry>& entries, std::int64_t bypass_until_
   out << "sekisho-overrides 1\n";
   if (bypass_until_s > 0) out << "bypass\t" << bypass_until_s << "\n";
   for (const auto& e : entries)
-    out << (e.kind == Kind::kAllow ? "allow" : "deny") << '\t' << e.until_s << '\t' << e.subject << '\t' << core::hex(e.why) << '\n';
+    out << (e.kind == Kind::kAllow ? "allow" : "deny") << '\t' << e.until_s << '\t' << e.subject << '\t'
+        << core::hex(e.why) << '\n';
   return out.str();
 }
 
@@ -55,7 +56,8 @@ bool parse_line(const std::string& line, std::vector<Entry>& entries, std::int64
   auto parsed = Subject::parse(subject);
   const auto reason = core::unhex(why);
   if ((kind != "allow" && kind != "deny") || !parsed || !reason) return false;
-  entries.push_back({kind == "allow" ? Kind::kAllow : Kind::kDeny, subject, *parsed, static_cast<std::int64_t>(*at), *reason});
+  entries.push_back(
+      {kind == "allow" ? Kind::kAllow : Kind::kDeny, subject, *parsed, static_cast<std::int64_t>(*at), *reason});
   return true;
 }
 
@@ -98,8 +100,10 @@ core::Result<std::unique_ptr<Overrides>, std::string> Overrides::open(const std:
   auto state = std::make_shared<State>();
   std::string line;
   for (std::size_t number = 1; std::getline(in, line); ++number) {
-    const bool good = number == 1 ? line == "sekisho-overrides 1" : parse_line(line, state->entries, state->bypass_until_s);
-    if (!good) return core::error(file + ":" + std::to_string(number) + ": not an override line; mend or remove the line");
+    const bool good =
+        number == 1 ? line == "sekisho-overrides 1" : parse_line(line, state->entries, state->bypass_until_s);
+    if (!good)
+      return core::error(file + ":" + std::to_string(number) + ": not an override line; mend or remove the line");
   }
   self->state_ = std::move(state);
   return self;

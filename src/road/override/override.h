@@ -1,6 +1,7 @@
 #pragma once
-// What an operator decided by hand, with an end and a reason: allow or deny a subject, or bypass all refusals. Kept in one small file
-// (written whole, fsynced, renamed), each change is a ledger event by the caller. Thread-safe; look-ups are lock-free snapshots.
+// What an operator decided by hand, with an end and a reason: allow or deny a subject, or bypass all refusals. Kept in
+// one small file (written whole, fsynced, renamed), each change is a ledger event by the caller. Thread-safe; look-ups
+// are lock-free snapshots.
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -45,7 +46,7 @@ class Overrides {
  public:
   // The file need not exist. A line that cannot be read is an error that names it.
   static core::Result<std::unique_ptr<Overrides>, std::string> open(const std::string& file);
-  core::Result<void, std::string> add(Entry entry);               // replaces an entry of the same subject
+  core::Result<void, std::string> add(Entry entry);  // replaces an entry of the same subject
   core::Result<bool, std::string> remove(const std::string& subject);
   core::Result<void, std::string> set_bypass(bool on, std::int64_t until_s);
   bool bypassed(std::int64_t now_s) const;

@@ -66,8 +66,10 @@ core::Result<std::unique_ptr<Memory>, std::string> Memory::open(const std::strin
   while (std::getline(in, line)) {
     const auto space = line.find(' ');
     const auto time = core::parse_uint(std::string_view(line).substr(0, space), INT64_MAX);
-    const auto octets = space == std::string::npos ? std::nullopt : core::unhex(std::string_view(line).substr(space + 1));
-    if (!time || !octets || octets->size() != sizeof(Key)) continue;  // torn by a crash: its client was told 451 and comes again
+    const auto octets =
+        space == std::string::npos ? std::nullopt : core::unhex(std::string_view(line).substr(space + 1));
+    if (!time || !octets || octets->size() != sizeof(Key))
+      continue;  // torn by a crash: its client was told 451 and comes again
     Key key;
     std::copy(octets->begin(), octets->end(), key.begin());
     if (static_cast<std::int64_t>(*time) + kKeepS > now_s) impl->served[key] = static_cast<std::int64_t>(*time);

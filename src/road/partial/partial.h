@@ -1,7 +1,7 @@
 #pragma once
-// Partial answers. SMTP gives one reply for all recipients; when a next hop served only some of them, those are remembered here durably,
-// the client gets 451, and at its retry the served ones are skipped. Kept for 5 days in one append-only file; a torn last line is dropped.
-// Thread-safe. remember() writes and syncs: call it on a pool.
+// Partial answers. SMTP gives one reply for all recipients; when a next hop served only some of them, those are
+// remembered here durably, the client gets 451, and at its retry the served ones are skipped. Kept for 5 days in one
+// append-only file; a torn last line is dropped. Thread-safe. remember() writes and syncs: call it on a pool.
 #include <array>
 #include <cstdint>
 #include <memory>
