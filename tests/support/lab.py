@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,26 @@ def need(ok, what):
     if not ok:
         raise AssertionError(what)
     print("ok: " + what)
+
+
+def until(question, seconds=10, what=None):
+    """Asks until the answer is true; gives that answer."""
+    end = time.time() + seconds
+    while True:
+        answer = question()
+        if answer or time.time() > end:
+            if what:
+                need(answer, what)
+            return answer
+        time.sleep(0.05)
+
+
+def self_signed(folder, name):
+    """A certificate for name, signed by itself, and its key: two PEM files."""
+    certificate, key = os.path.join(folder, name + ".crt"), os.path.join(folder, name + ".key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", "/CN=" + name,
+                    "-addext", "subjectAltName=DNS:" + name, "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    return certificate, key
 
 
 class Folder:
@@ -112,6 +133,15 @@ class Sekisho:
     def json(self, *arguments, check=0):
         return json.loads(self.run(*arguments, "--json", check=check).stdout)
 
+    def story(self, *words, want="outcome"):
+        """The newest story that is asked for, once it holds such an event: outcomes are recorded without their own wait."""
+        def told():
+            stories = json.loads(self.run("trace", *words, "--json").stdout)["stories"]
+            return stories[0] if stories and any(e["event"] == want for e in stories[0]["events"]) else None
+        story = until(told)
+        need(story, "trace %s tells a story with its %s" % (" ".join(words), want))
+        return story
+
     def metrics(self):
         import urllib.request
         text = urllib.request.urlopen("http://127.0.0.1:%d/metrics" % self.metrics_port, timeout=5).read().decode()
@@ -132,10 +162,14 @@ class Sekisho:
 
 
 class Sink:
-    """A strict SMTP or LMTP receiver: keeps what came, says what `answer(verb, argument, session)` says (None: yes)."""
+    """A strict SMTP or LMTP receiver: keeps what came, says what `answer(verb, argument, session)` says (None: yes, "close": hang up).
 
-    def __init__(self, lmtp=False, answer=None, queue_ids=True):
-        self.lmtp, self.answer, self.queue_ids = lmtp, answer or (lambda verb, argument, session: None), queue_ids
+    With tls = (certificate, key) it offers STARTTLS. session["tls"] tells whether it is in use, session["commands"] what was said.
+    """
+
+    def __init__(self, lmtp=False, answer=None, queue_ids=True, tls=None):
+        self.lmtp, self.answer, self.queue_ids, self.tls = lmtp, answer or (lambda verb, argument, session: None), queue_ids, tls
+        self.commands = []
         self.mails, self.sessions, self.lock = [], 0, threading.Lock()
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -157,7 +191,7 @@ class Sink:
         self.socket.close()
 
     def _serve(self, client):
-        session = {"rcpts": [], "mail_from": None}
+        session = {"rcpts": [], "mail_from": None, "tls": False}
         stream = client.makefile("rb")
 
         def say(text):
@@ -172,19 +206,30 @@ class Sink:
                 need_crlf = line.endswith(b"\r\n")
                 text = line.decode("latin-1").rstrip("\r\n")
                 verb = text[:4].upper()
+                self.commands.append(text)
                 reply = self.answer(verb, text[5:], session) if need_crlf else "500 5.5.2 bare LF"
                 if reply == "close":
                     return
                 if reply:
                     say(reply)
                 elif verb in ("EHLO", "LHLO"):
-                    say("250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE 104857600\r\n250 ENHANCEDSTATUSCODES")
+                    say("250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n" + ("250-STARTTLS\r\n" if self.tls and not session["tls"] else "") + "250-SIZE 104857600\r\n250 ENHANCEDSTATUSCODES")
+                elif verb == "STAR" and self.tls:
+                    say("220 2.0.0 go")
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    context.load_cert_chain(*self.tls)
+                    stream.close()
+                    client = context.wrap_socket(client, server_side=True)
+                    stream = client.makefile("rb")
+                    session.update(tls=True, rcpts=[], mail_from=None)
                 elif verb == "MAIL":
                     session.update(mail_from=re.search(r"<(.*?)>", text)[1], rcpts=[])
                     say("250 2.1.0 ok")
                 elif verb == "RCPT":
                     session["rcpts"].append(re.search(r"<(.*)>", text)[1])
                     say("250 2.1.5 ok")
+                elif verb == "DATA" and not session["rcpts"]:
+                    say("503 5.5.1 nobody to send to")
                 elif verb == "DATA":
                     say("354 go")
                     data = b""
@@ -216,7 +261,7 @@ class Sink:
             raise OSError("closing after the dot")
         if taken:
             with self.lock:
-                self.mails.append({"mail_from": session["mail_from"], "rcpts": taken, "data": session["data"]})
+                self.mails.append({"mail_from": session["mail_from"], "rcpts": taken, "data": session["data"], "tls": session["tls"]})
                 number = len(self.mails)
         for reply in replies:
             say(reply or ("250 2.0.0 Ok: queued as SINK%05d" % number if self.queue_ids else "250 ok"))
@@ -251,6 +296,16 @@ class Client:
     def say(self, text):
         self.socket.sendall(text.encode("latin-1") + b"\r\n")
         return self.reply()
+
+    def starttls(self):
+        """STARTTLS, then everything inside TLS (any certificate will do)."""
+        answer = self.say("STARTTLS")
+        if answer[:3] == "220":
+            context = ssl._create_unverified_context()
+            self.stream.close()
+            self.socket = context.wrap_socket(self.socket)
+            self.stream = self.socket.makefile("rb")
+        return answer
 
     def send(self, message, mail_from="a@sender.example", rcpts=("user@dest.example",), helo="client.example"):
         """The whole dialogue; gives the last reply, or the first refusal."""

@@ -78,7 +78,7 @@ def questions(gate, identity, port):
 
 
 def story(gate, identity, port):
-    told = gate.json("trace", "--transaction", identity)["stories"][0]
+    told = gate.story("--transaction", identity)
     events = {e["event"]: e for e in told["events"]}
     decided, outcome = events["decided"], events["outcome"]
     need(decided["client"]["ip"] == "127.0.0.1" and decided["client"]["port"] == port and decided["client"]["helo"] == "client.example", "client address and port (RFC 6302)")
@@ -102,7 +102,7 @@ def refusals(sink, gate):
     need("boss" not in json.dumps(opened) and "forged.example" not in json.dumps(opened), "the receipt does not tell who")
     wrong = code[1][:-1] + ("a" if code[1][-1] != "a" else "b")
     need(gate.run("receipt", wrong, "--json").returncode == 1 and gate.run("receipt", "x", "--json").returncode == 1, "a wrong receipt opens nothing")
-    told = gate.json("trace", "--message-id", "forged@x")["stories"][0]["events"][0]
+    told = gate.story("--message-id", "forged@x", want="decided")["events"][0]
     need(told["action"] == "reject" and told["receipt"] == code[1], "the refused mail is in the trail, with its receipt")
     client = Client(gate.port)
     for rcpt, want in (("nobody@dest.example", "550 5.1.1"), ("user@elsewhere.example", "550 5.7.1"), ("user%elsewhere.example@dest.example", "550 5.1."), ("user@dest.example", "250")):

@@ -44,7 +44,7 @@ def delivered(gate, boxes):
         need(body == BODY.encode("latin-1"), "body octet for octet")
         need(head.startswith(b"Return-Path: <a@sender.example>\r\nAuthentication-Results: mx.sekisho.example;") and head.endswith(mail.split("\r\n\r\n")[0].replace("m1@", "m%d@" % (1 if b"<m1@" in head else 2)).encode()), "Return-Path (RFC 5321 section 4.4) and our headers on top of the sender's own")
     need(files(boxes, "user", "tmp") == [], "tmp is empty")
-    story = gate.json("trace", "m1@sender.example")["stories"][0]["events"]
+    story = gate.story("m1@sender.example")["events"]
     names = [os.path.basename(p) for b in ("user", "alice+tag", odd[0]) for p in files(boxes, b)]
     need(any(e.get("queue_id") in names for e in story), "the trail names the file")
 

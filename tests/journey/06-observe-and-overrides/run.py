@@ -32,7 +32,7 @@ def send(gate, number, rcpt="user@dest.example", mail_from="boss@forged.example"
 
 
 def decided(gate, number):
-    return gate.json("trace", "--message-id", "%s@forged.example" % number)["stories"][0]["events"][0]
+    return gate.story("--message-id", "%s@forged.example" % number, want="decided")["events"][0]
 
 
 def observe(folder, sink):
