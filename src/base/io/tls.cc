@@ -2,8 +2,10 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509err.h>
 
 #include <cerrno>
+#include <system_error>
 
 #include "base/core/ip_address.h"
 
@@ -12,8 +14,10 @@ namespace {
 using ContextPtr = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
 
 std::string openssl_reason() {
-  const unsigned long code = ERR_peek_last_error();
+  const unsigned long first = ERR_peek_error(), code = ERR_peek_last_error();
   ERR_clear_error();
+  // A file that cannot be opened is told first, then only "system lib".
+  if (ERR_SYSTEM_ERROR(first)) return std::generic_category().message(ERR_GET_REASON(first));
   const char* reason = code ? ERR_reason_error_string(code) : nullptr;
   return reason ? reason : "unknown TLS error";
 }
@@ -44,9 +48,11 @@ core::Result<std::shared_ptr<TlsContext>, std::string> TlsContext::server(const 
   auto context = make_context(TLS_server_method());
   if (SSL_CTX_use_certificate_chain_file(context.get(), certificate_file.c_str()) != 1)
     return core::error(certificate_file + ": " + openssl_reason());
-  if (SSL_CTX_use_PrivateKey_file(context.get(), key_file.c_str(), SSL_FILETYPE_PEM) != 1)
-    return core::error(key_file + ": " + openssl_reason());
-  if (SSL_CTX_check_private_key(context.get()) != 1) {
+  const bool read = SSL_CTX_use_PrivateKey_file(context.get(), key_file.c_str(), SSL_FILETYPE_PEM) == 1;
+  const unsigned long fault = ERR_peek_last_error();
+  const bool mismatch = ERR_GET_LIB(fault) == ERR_LIB_X509 && ERR_GET_REASON(fault) == X509_R_KEY_VALUES_MISMATCH;
+  if (!read && !mismatch) return core::error(key_file + ": " + openssl_reason());
+  if (mismatch || SSL_CTX_check_private_key(context.get()) != 1) {
     ERR_clear_error();
     return core::error(key_file + ": key does not match certificate " + certificate_file);
   }
