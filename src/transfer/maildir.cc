@@ -88,7 +88,9 @@ WriteResult write_file(int fd, MessageStream& stream) {
 std::optional<std::string> mailbox_folder(std::string_view rcpt, std::string_view default_domain) {
   const auto at = rcpt.rfind('@');
   std::string_view local = rcpt.substr(0, at);
-  const std::string_view domain = at == std::string_view::npos ? default_domain : rcpt.substr(at + 1);
+  std::string_view domain = at == std::string_view::npos ? default_domain : rcpt.substr(at + 1);
+  // One domain, one folder: "dest.example." is the same name.
+  if (domain.ends_with('.')) domain.remove_suffix(1);
   if (local.empty() || domain.empty() || local.size() > 80 || domain.size() > 253) return {};
   std::string out;
   escape(domain, out);

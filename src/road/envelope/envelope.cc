@@ -46,17 +46,19 @@ bool is_postmaster_or_abuse(const mail::Address& address) {
 Recipient look_at(const LocalDomain& domain, const mail::Address& address) {
   // RFC 5321 section 4.5.1: a server that relays or delivers must take mail for postmaster.
   if (domain.check == Check::kTable && core::iequals(address.local(), "postmaster")) return Recipient::kKnown;
+  // Whoever rewrites user%domain or domain!user behind us would relay such mail: it comes from an address it trusts.
+  const bool routes = address.local().find_first_of("%!@") != std::string::npos;
   if (domain.check == Check::kTable) {
     std::string local = core::to_lower(address.local());
     if (domain.recipients.contains(local)) return Recipient::kKnown;
     if (!domain.delimiter.empty()) {
       const auto at = local.find(domain.delimiter);
       if (at != std::string::npos && at > 0 && domain.recipients.contains(local.substr(0, at)))
-        return Recipient::kKnown;
+        return routes ? Recipient::kRouting : Recipient::kKnown;
     }
     return Recipient::kUnknown;
   }
-  if (address.local().find_first_of("%!@") != std::string::npos) return Recipient::kRouting;
+  if (routes) return Recipient::kRouting;
   return domain.check == Check::kAny ? Recipient::kKnown : Recipient::kAsk;
 }
 
