@@ -201,13 +201,16 @@ class Search {
   void finish(Story& story) const {
     if (story.events.empty()) return;
     story.time_us = story.events.front().time_us;
-    if (story.decided()) {
+    if (const Decided* decided = story.decided()) {
       const Outcome* outcome = story.outcome();
       const bool old = story.events.front().at.seq <= finder_.seq_at_open;
+      const bool kept_out = decided->action == "reject" || decided->action == "defer";  // no outcome follows
       if (!outcome)
-        story.state = old ? StoryState::kUnknown : StoryState::kPending;
-      else
-        story.state = outcome->delivered ? StoryState::kDelivered : StoryState::kNotDelivered;
+        story.state = kept_out ? StoryState::kNotDelivered : old ? StoryState::kUnknown : StoryState::kPending;
+      else if (outcome->delivered)
+        story.state = StoryState::kDelivered;
+      else  // RFC 1047: the dot went out and no answer came
+        story.state = outcome->duplicate ? StoryState::kUnknown : StoryState::kNotDelivered;
     } else if (first_of<Refused>(story.events)) {
       story.state = StoryState::kRefused;
     }

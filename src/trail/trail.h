@@ -48,9 +48,9 @@ struct Told {
   Event event;
 };
 enum class StoryState : std::uint8_t {
-  kPending,       // decided, the outcome has not come yet
-  kUnknown,       // decided before a crash, no outcome was recorded: the next hop may have it or not
-  kDelivered,     // the next hop has taken it
+  kPending,    // decided, the outcome has not come yet
+  kUnknown,    // no outcome was recorded before a crash, or no answer came to the dot: the next hop may have it or not
+  kDelivered,  // the next hop has taken it
   kNotDelivered,  // refused, deferred, or not taken by the next hop
   kRefused,       // refused before DATA: no mail was ever there
   kSession,       // nothing but the session is known

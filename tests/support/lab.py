@@ -167,13 +167,13 @@ class Sink:
     With tls = (certificate, key) it offers STARTTLS. session["tls"] tells whether it is in use, session["commands"] what was said.
     """
 
-    def __init__(self, lmtp=False, answer=None, queue_ids=True, tls=None):
+    def __init__(self, lmtp=False, answer=None, queue_ids=True, tls=None, port=0):
         self.lmtp, self.answer, self.queue_ids, self.tls = lmtp, answer or (lambda verb, argument, session: None), queue_ids, tls
-        self.commands = []
+        self.commands, self.open = [], set()
         self.mails, self.sessions, self.lock = [], 0, threading.Lock()
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind(("127.0.0.1", port))
         self.socket.listen(200)
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -188,10 +188,15 @@ class Sink:
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         self.socket.close()
 
     def _serve(self, client):
         session = {"rcpts": [], "mail_from": None, "tls": False}
+        self.open.add(client)
         stream = client.makefile("rb")
 
         def say(text):
@@ -251,6 +256,8 @@ class Sink:
         except OSError:
             pass
         finally:
+            self.open.discard(client)
+            stream.close()
             client.close()
 
     def _finish(self, session, say):

@@ -102,7 +102,9 @@ def refusals(sink, gate):
     need("boss" not in json.dumps(opened) and "forged.example" not in json.dumps(opened), "the receipt does not tell who")
     wrong = code[1][:-1] + ("a" if code[1][-1] != "a" else "b")
     need(gate.run("receipt", wrong, "--json").returncode == 1 and gate.run("receipt", "x", "--json").returncode == 1, "a wrong receipt opens nothing")
-    told = gate.story("--message-id", "forged@x", want="decided")["events"][0]
+    story = gate.story("--message-id", "forged@x", want="decided")
+    need(story["state"] == "not_delivered", "a refused mail waits for nothing: " + story["state"])
+    told = story["events"][0]
     need(told["action"] == "reject" and told["receipt"] == code[1], "the refused mail is in the trail, with its receipt")
     client = Client(gate.port)
     for rcpt, want in (("nobody@dest.example", "550 5.1.1"), ("user@elsewhere.example", "550 5.7.1"), ("user%elsewhere.example@dest.example", "550 5.1."), ("user@dest.example", "250")):
