@@ -34,7 +34,14 @@ class Builder {
   const std::string& text(const std::string& key) const { return out_.values.text(key); }
   std::int64_t number(const std::string& key) const { return out_.values.number(key); }
   void problem(const std::string& key, const std::string& what) {
-    problems_.push_back({out_.values.file(), out_.values.line(key), key + ": " + what});
+    problems_.push_back({out_.values.file(), line_of(key), key + ": " + what});
+  }
+  // What is not there has no line: its table's does, by the name that each row must have.
+  std::uint32_t line_of(const std::string& key) const {
+    auto line = out_.values.line(key);
+    const auto row = key.find("].");
+    if (line == 0 && row != std::string::npos) line = out_.values.line(key.substr(0, row + 2) + "name");
+    return std::max<std::uint32_t>(line, 1);
   }
   mail::Domain domain(const std::string& key, const std::string& value) {
     const auto found = mail::Domain::parse(value);
@@ -181,7 +188,7 @@ class Builder {
       road.psl = std::make_shared<const dmarc::PublicSuffixList>(std::move(*psl));
     else
       problem("dmarc.psl_file",
-              (file.empty() ? "the system's list" : file) + " cannot be read; install the package publicsuffix");
+              file.empty() ? "the system's list cannot be read; install the package publicsuffix" : file + " cannot be read");
     road.identity.psl = road.psl.get();
     auto& policy = road.policy;
     for (const auto& row : verdict::policy_table()) {
@@ -233,7 +240,7 @@ class Builder {
     out_.zone_file = text("dns.zone_file");
     if (!out_.zone_file.empty()) {
       const auto zone = dns::Zone::read(out_.zone_file);
-      if (!zone) problem("dns.zone_file", out_.zone_file + ": " + zone.error().text());
+      if (!zone) problem("dns.zone_file", zone.error().line ? out_.zone_file + ": " + zone.error().text() : zone.error().text());
     }
     out_.retention_days = number("ledger.retention_days");
     out_.receipt_days = number("receipt.days");
