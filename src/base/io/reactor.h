@@ -1,5 +1,5 @@
 #pragma once
-// Inner header: how the leaves of this room suspend and wake up. Asio stays in loop.cc.
+// Inner header: how the leaves of this room suspend and wake up.
 // A Waiter lives in the frame of the suspended leaf. It is in its loop's heap (ordered by deadline) and in one WaitList
 // until wake() takes it out of both; the frame is resumed a little later from the loop, never inside wake().
 #include <coroutine>
@@ -66,11 +66,12 @@ struct Yield {
   void await_resume() const {}
 };
 
-// A descriptor known to the reactor. Copies share it; close() ends it for all and wakes who waits with kCancelled.
+// A descriptor known to the reactor: registered once, edge-triggered, at its first wait. What the kernel told is kept
+// per side until an operation finds nothing more to do. close() wakes who waits with kCancelled.
 class Source {
  public:
-  explicit Source(int fd);  // takes the descriptor
-  ~Source();
+  explicit Source(int fd) : fd_(fd) {}  // takes the descriptor
+  ~Source() { close(); }
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
 
@@ -78,18 +79,48 @@ class Source {
   struct ReadyWait : Wait {
     Source& source;
     Want want;
-    ReadyWait(Source& from, Want what, std::int64_t deadline_ms);
+    bool known = false;
+    ReadyWait(Source& from, Want what, std::int64_t deadline_ms)
+        : Wait(from.side(what).waiters, deadline_ms), source(from), want(what) {}
+    bool await_ready() { return (known && !stopping()) || Wait::await_ready(); }
     void await_suspend(std::coroutine_handle<> handle);
   };
-  ReadyWait ready(Want want, std::int64_t deadline_ms) { return {*this, want, deadline_ms}; }
+  // After an operation that would have waited: until the kernel tells anything new about that side.
+  ReadyWait ready(Want want, std::int64_t deadline_ms) {
+    side(want).ready = false;
+    return {*this, want, deadline_ms};
+  }
+  // Until there is something to read, which may be so already.
+  ReadyWait readable(std::int64_t deadline_ms) {
+    ReadyWait wait{*this, Want::kRead, deadline_ms};
+    wait.known = place_ && (read_.ready || ended_);
+    return wait;
+  }
+  // False: at the last look of the loop there was nothing to read. True: perhaps there is.
+  bool may_read() const { return !place_ || read_.ready || ended_; }
+  // All there was has been read; an end that the kernel told of is still to be read.
+  void drained() { read_.ready = ended_; }
+
   int fd() const { return fd_; }
   void cancel();
   void close();
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;
+  friend struct Loop::Impl;
+  struct Side {
+    WaitList waiters;
+    bool ready = false;
+  };
+  Side& side(Want want) { return want == Want::kRead ? read_ : write_; }
+  void tell(std::uint32_t events);  // from the loop
+  void leave() { loop_ = nullptr, place_.reset(), writes_watched_ = false; }
+
   int fd_;
+  bool ended_ = false;  // the peer's end or a fault is there: there will be no other edge for it
+  Side read_, write_;
+  Loop::Impl* loop_ = nullptr;
+  std::optional<std::uint32_t> place_;  // in the loop's table
+  bool writes_watched_ = false;         // only once a write had to wait
 };
 
 }  // namespace sekisho::io

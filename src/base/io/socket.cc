@@ -26,9 +26,17 @@ struct Socket::Impl {
   Step read(std::span<char> into) {
     if (tls) return tls->read(into);
     const ssize_t n = ::recv(source.fd(), into.data(), into.size(), MSG_DONTWAIT);
-    if (n > 0) return Step::done(static_cast<std::size_t>(n));
+    if (n > 0) {
+      // A short read of a stream has taken all there was (epoll(7)).
+      if (static_cast<std::size_t>(n) < into.size()) source.drained();
+      return Step::done(static_cast<std::size_t>(n));
+    }
     if (n == 0) return ended = true, Step::failed(IoError::kEof);
     return would_wait(Source::Want::kRead);
+  }
+  // What the loop has not been told is not there yet; only a mere try asks the kernel again.
+  bool must_wait(std::int64_t deadline_ms) const {
+    return !tls && !source.may_read() && (deadline_ms == kNoDeadline || deadline_ms > now_ms());
   }
   Step write(std::string_view octets) {
     if (tls) return tls->write(octets);
@@ -124,7 +132,7 @@ core::Task<core::Result<void, IoError>> Socket::wait_readable(std::int64_t deadl
   auto impl = impl_;
   if (!impl || !impl->open()) co_return core::error(IoError::kOther);
   if (impl->tls && impl->tls->buffered()) co_return core::Result<void, IoError>{};
-  auto wait = impl->source.ready(Source::Want::kRead, deadline_ms);
+  auto wait = impl->source.readable(deadline_ms);
   co_return co_await wait;
 }
 
@@ -134,7 +142,7 @@ core::Task<core::Result<std::size_t, IoError>> Socket::read(std::span<char> into
   for (;;) {
     if (stopping()) co_return core::error(IoError::kCancelled);
     if (!impl || !impl->open()) co_return core::error(IoError::kOther);
-    const Step step = impl->read(into);
+    const Step step = impl->must_wait(deadline_ms) ? Step::wait(Source::Want::kRead) : impl->read(into);
     if (step.kind == Step::Kind::kDone) co_return step.count;
     if (step.kind == Step::Kind::kFailed) co_return core::error(step.error);
     auto wait = impl->source.ready(step.want, deadline_ms);

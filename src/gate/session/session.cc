@@ -254,23 +254,27 @@ core::Task<bool> Session::read_some() {
       co_return tried.ok();
     }
   }
-  buffer_.release();
-  idle_ = !server_.in_transaction();
-  const auto ready = co_await socket_.wait_readable(until_ms);
-  idle_ = false;
-  if (!ready) {
-    give_up(ready.error());
-    co_return false;
+  for (;;) {
+    buffer_.release();
+    idle_ = !server_.in_transaction();
+    const auto ready = co_await socket_.wait_readable(until_ms);
+    idle_ = false;
+    if (!ready) {
+      give_up(ready.error());
+      co_return false;
+    }
+    // Only tried: a TLS record that is not whole yet must not hold the buffer.
+    auto read = co_await socket_.read(buffer_.borrow(), 0);
+    if (!read && read.error() == io::IoError::kTimeout) continue;
+    if (!read) {
+      give_up(read.error());
+      co_return false;
+    }
+    input_ = std::string_view(buffer_.borrow().data(), *read);
+    full_read_ = *read == Buffer::kSize;
+    octets_in_ += *read;
+    co_return true;
   }
-  auto read = co_await socket_.read(buffer_.borrow(), until_ms);
-  if (!read) {
-    give_up(read.error());
-    co_return false;
-  }
-  input_ = std::string_view(buffer_.borrow().data(), *read);
-  full_read_ = *read == Buffer::kSize;
-  octets_in_ += *read;
-  co_return true;
 }
 
 // The input will not go on. The reply, if one is due, is written by finish().
