@@ -163,10 +163,12 @@ std::optional<std::string> unbase32(std::string_view text) {
 }
 
 std::string printable(std::string_view octets, std::size_t max) {
+  const auto plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '\\'; };
+  if (octets.size() <= max && std::all_of(octets.begin(), octets.end(), plain)) return std::string(octets);
   std::string out;
   for (char c : octets) {
     if (out.size() >= max) return out + "...";
-    if (c >= 0x20 && c < 0x7f && c != '\\') {
+    if (plain(c)) {
       out += c;
     } else {
       out += "\\x";

@@ -1,6 +1,7 @@
 #include "base/store/ledger.h"
 
 #include <gtest/gtest.h>
+#include <openssl/hmac.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -8,6 +9,7 @@
 
 #include <thread>
 
+#include "base/core/text.h"
 #include "base/io/io.h"
 #include "base/store/ledger_test_support.h"
 
@@ -147,6 +149,14 @@ TEST(Ledger, RecipientHashes) {
   EXPECT_NE(a, ledger->recipient_hash(kNoon * 1'000'000 + kDayUs, "user@dest.example", true));
   EXPECT_NE(a, ledger->recipient_hash(kNoon * 1'000'000, "user2@dest.example", true));
   EXPECT_FALSE(ledger->recipient_hash(0, "user@dest.example", false));
+  // The library's own HMAC says the same.
+  const auto secret = core::unhex(core::trim_fws(*read_file(folder.path + "/2027-01-15.rcpt")));
+  ASSERT_TRUE(secret);
+  const std::string plain = "user@dest.example";
+  unsigned char digest[32];
+  ASSERT_TRUE(HMAC(EVP_sha256(), secret->data(), 32, reinterpret_cast<const unsigned char*>(plain.data()), plain.size(),
+                   digest, nullptr));
+  EXPECT_TRUE(std::equal(a->begin(), a->end(), reinterpret_cast<const char*>(digest)));
 }
 
 TEST(Ledger, ThreadsKeepTheirOrder) {

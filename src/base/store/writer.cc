@@ -117,7 +117,14 @@ bool Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
   using namespace std::chrono;
   const auto urgent = [this] { return stopping_ || flushing_; };
   if (queue_.empty() && flushing_) flushing_ = false, done_.notify_all();
+  bool looked_late = false;
+  if (queue_.empty() && !urgent() && std::exchange(busy_lately_, false)) {
+    waits_ = Waits::kAwaited;
+    work_.wait_for(lock, milliseconds(settings_.lazy_ms), [&] { return urgent() || waiting_ != 0; });
+    looked_late = true;
+  }
   if (queue_.empty() && !stopping_) {
+    looked_late = false;
     waits_ = Waits::kAny;
     const auto something = [&] { return urgent() || !queue_.empty(); };
     if (unsigned_since_us_ != 0)
@@ -126,7 +133,7 @@ bool Writer::wait_for_work(std::unique_lock<std::mutex>& lock) {
       work_.wait(lock, something);
   }
   // After a failed commit only somebody who waits for an answer makes us try again at once.
-  if (waiting_ == 0 && !queue_.empty()) {
+  if (waiting_ == 0 && !queue_.empty() && !looked_late) {
     waits_ = Waits::kAwaited;
     const auto delay = backing_off_ ? duration_cast<milliseconds>(kBackOff) : milliseconds(settings_.lazy_ms);
     work_.wait_for(lock, delay, [&] { return urgent() || waiting_ != 0; });
@@ -177,6 +184,7 @@ Writer::Failure Writer::try_commit(const std::vector<Pending>& batch, std::vecto
 
 void Writer::publish(std::vector<Pending>& batch, std::vector<Stored>& stored) {
   backing_off_ = false;
+  busy_lately_ = true;
   // Heads stand before and behind the batch; its own records have no fields in `stored` yet.
   std::size_t at = 0;
   for (auto& pending : batch) {

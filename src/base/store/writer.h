@@ -103,6 +103,7 @@ class Writer {
   std::int64_t unsigned_since_us_ = 0;  // since when durable records are behind it; 0 = none are
   std::uint64_t built_head_seq_ = 0;    // of the last head in buffer_
   bool backing_off_ = false;
+  bool busy_lately_ = false;  // the last commit was not long ago: lazy records need not wake us
 
   mutable std::mutex mutex_;
   std::condition_variable work_, done_;
