@@ -249,7 +249,9 @@ class Builder {
     t.ledger.min_free_bytes = static_cast<std::uint64_t>(number("ledger.free_bytes"));
     t.index_folder = out_.state_dir + "/index";
     t.plain_recipients = text("ledger.recipients") == "plain";
-    t.reason_required = out_.values.flag("trace.reason_required");
+    // A carrier holds other people's communications: there a query says why unless the operator decided otherwise.
+    const bool carrier = text("server.operator") == "carrier";
+    t.reason_required = out_.values.given("trace.reason_required") ? out_.values.flag("trace.reason_required") : carrier;
   }
 
   Settings out_;
