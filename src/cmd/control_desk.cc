@@ -19,6 +19,8 @@ namespace json = boost::json;
 
 namespace {
 
+constexpr std::int64_t kLongestOverrideS = 10ll * 365 * 86400;
+
 std::string refusal(const std::string& text) { return json::serialize(json::object{{"ok", false}, {"error", text}}); }
 
 std::string text_at(const json::object& o, const char* key) {
@@ -26,10 +28,7 @@ std::string text_at(const json::object& o, const char* key) {
   return v && v->is_string() ? std::string(v->as_string()) : "";
 }
 
-std::int64_t number_at(const json::object& o, const char* key) {
-  const auto* v = o.if_contains(key);
-  return v && v->is_number() ? v->to_number<std::int64_t>() : 0;
-}
+std::int64_t number_at(const json::object& o, const char* key) { return whole_number(o.if_contains(key)).value_or(0); }
 
 core::Task<std::string> trace(ControlDesk& desk, json::object request) {
   auto query = query_of(request);
@@ -54,7 +53,10 @@ core::Task<std::string> trace(ControlDesk& desk, json::object request) {
 core::Task<std::string> override_one(ControlDesk& desk, json::object request) {
   const std::string verb = text_at(request, "verb"), subject = text_at(request, "subject"),
                     why = text_at(request, "why");
-  const std::int64_t until_s = desk.clock.now_s() + number_at(request, "for_s");
+  const std::int64_t for_s = number_at(request, "for_s");
+  if (for_s < (verb == "bypass" && subject == "off" ? 0 : 1) || for_s > kLongestOverrideS)
+    co_return refusal("for_s is a number of seconds, at most ten years");
+  const std::int64_t until_s = desk.clock.now_s() + for_s;
   core::Result<void, std::string> done;
   if (verb == "bypass") {
     done = desk.overrides.set_bypass(subject == "on", until_s);
@@ -65,7 +67,7 @@ core::Task<std::string> override_one(ControlDesk& desk, json::object request) {
         {verb == "allow" ? override_::Kind::kAllow : override_::Kind::kDeny, subject, *parsed, until_s, why});
   }
   if (!done) co_return refusal(done.error());
-  log::write<log::Event::k_override_set>(log::name(verb), log::name(subject), number_at(request, "for_s"));
+  log::write<log::Event::k_override_set>(log::name(verb), log::name(subject), for_s);
   trail::Override event{
       verb, subject, static_cast<std::uint64_t>(until_s) * 1'000'000, why, text_at(request, "by_whom"), "self_defence"};
   auto stored = co_await desk.trail.record(std::move(event));
@@ -94,10 +96,12 @@ std::string open_receipt(ControlDesk& desk, const std::string& code) {
     static constexpr const char* kTexts[] = {
         "that is no receipt code (40 letters and digits)", "no key of ours has made this code",
         "its key has been destroyed: nobody can open it any more", "a character is wrong, or it was never ours"};
-    return refusal(kTexts[static_cast<std::size_t>(opened.error())]);
+    return json::serialize(
+        json::object{{"ok", true}, {"opened", false}, {"error", kTexts[static_cast<std::size_t>(opened.error())]}});
   }
   const auto& s = opened->statement;
   json::object out{{"ok", true},
+                   {"opened", true},
                    {"time", time_text(s.time_s * 1'000'000)},
                    {"stage", verdict::word(static_cast<verdict::Stage>(s.stage))},
                    {"action", verdict::word(static_cast<verdict::Action>(s.action))},
@@ -147,7 +151,7 @@ core::Task<std::string> show(ControlDesk& desk, json::object request) {
   std::function<void()> work = [&] {
     desk.trail.ledger().flush();
     const std::uint64_t last = desk.trail.ledger().last_seq();
-    std::uint64_t from = static_cast<std::uint64_t>(number_at(request, "from_seq"));
+    std::uint64_t from = static_cast<std::uint64_t>(std::max<std::int64_t>(number_at(request, "from_seq"), 0));
     if (from == 0) from = last > static_cast<std::uint64_t>(limit) ? last - static_cast<std::uint64_t>(limit) + 1 : 1;
     report = desk.trail.ledger().scan({}, [&](const store::Stored& s) {
       if (s.at.seq < from) return true;

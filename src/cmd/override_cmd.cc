@@ -43,7 +43,8 @@ int change(const std::string& verb, const std::string& summary, const std::strin
     return cli.usage_error("'" + subject + "' is neither on nor off");
   if (why.empty() && subject != "off") return cli.usage_error("--why is missing: it goes into the ledger");
   const auto answer = ask_live(
-      verb, file, {{"verb", verb}, {"subject", subject}, {"for_s", *seconds}, {"why", why}, {"by_whom", who_asks()}},
+      verb, file,
+      {{"verb", verb}, {"subject", utf8(subject)}, {"for_s", *seconds}, {"why", utf8(why)}, {"by_whom", who_asks()}},
       json);
   if (!answer) return 2;
   if (json)

@@ -19,12 +19,14 @@ int receipt(const Arguments& arguments) {
   cli.text("-c,--config", file, "the config file of the server", true);
   cli.flag("--json", json, "one JSON document on standard output");
   if (const auto status = cli.parse(arguments)) return *status;
-  const auto answer = ask_live("receipt", file, {{"verb", "receipt"}, {"code", code}}, json);
-  if (!answer) return 1;
+  const auto answer = ask_live("receipt", file, {{"verb", "receipt"}, {"code", utf8(code)}}, json);
+  if (!answer) return 2;
+  const bool opened = answer->at("opened").as_bool();
   if (json) {
     print_json(*answer);
-    return 0;
+    return opened ? 0 : 1;
   }
+  if (!opened) return std::printf("%s\n", std::string(answer->at("error").as_string()).c_str()), 1;
   const auto text = [&](const char* key) {
     return answer->at(key).is_string() ? std::string(answer->at(key).as_string())
                                        : std::string("(unknown to this version)");

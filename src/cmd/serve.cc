@@ -40,6 +40,9 @@ struct Serving {
   std::mutex worlds_mutex;
   std::map<io::Loop*, std::unique_ptr<inbound::World>> worlds;  // a loop's next hops belong to it
   std::unique_ptr<mx::Gate> gate;
+  // Requests may still be answered while the loops end, so these outlive stand().
+  std::unique_ptr<ControlDesk> desk;
+  std::unique_ptr<MetricsPage> page;
   std::string failure;
 
   inbound::World& world() {
@@ -185,17 +188,17 @@ core::Task<void> stand(Serving& s) {
     co_return;
   }
   s.gate = std::move(*gate);
-  ControlDesk desk{*s.trail, *s.overrides, *s.receipts, s.clock, *s.pool};
-  control::Handler handler = [&desk](std::string request) { return desk.answer(std::move(request)); };
+  s.desk.reset(new ControlDesk{*s.trail, *s.overrides, *s.receipts, s.clock, *s.pool});
+  control::Handler handler = [&s](std::string request) { return s.desk->answer(std::move(request)); };
   auto control = control::Server::start(s.settings.control_socket, handler);
   if (!control) {
     s.failure = "control socket " + s.settings.control_socket + ": " + std::string(io::word(control.error()));
     stop_loops(s);
     co_return;
   }
-  MetricsPage page(s.settings.metrics, *s.meter, *s.gate, *s.trail, *s.octets);
-  if (!page.failure().empty()) {
-    s.failure = page.failure();
+  s.page = std::make_unique<MetricsPage>(s.settings.metrics, *s.meter, *s.gate, *s.trail, *s.octets);
+  if (!s.page->failure().empty()) {
+    s.failure = s.page->failure();
     stop_loops(s);
     co_return;
   }
@@ -213,7 +216,7 @@ core::Task<void> stand(Serving& s) {
   const bool clean = co_await s.gate->drain(io::now_ms() + 30'000);
   if (!clean) log::write<log::Event::k_sessions_left>(s.gate->counts().sessions);
   control->stop();
-  page.stop();
+  s.page->stop();
   s.trail->record_lazy(trail::Stopped{signal ? "signal" : "loop"});
   stop_loops(s);
 }
@@ -249,6 +252,8 @@ int serve(const Arguments& arguments) {
   s.loops.front()->post([&s] { io::spawn(stand(s)); });
   s.loops.front()->run();
   for (auto& thread : threads) thread.join();
+  s.page.reset();
+  s.desk.reset();
   s.gate.reset();
   s.worlds.clear();
   if (!s.failure.empty()) return say(s.failure), 2;

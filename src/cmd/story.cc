@@ -235,6 +235,13 @@ std::string story_text(const json::object& story) {
   return out;
 }
 
+std::optional<std::int64_t> whole_number(const json::value* value) {
+  json::error_code fault;
+  if (!value || !value->is_number()) return {};
+  const auto number = value->to_number<std::int64_t>(fault);
+  return fault ? std::nullopt : std::optional(number);
+}
+
 core::Result<trail::Query, std::string> query_of(const json::object& o) {
   trail::Query q;
   const auto take = [&](const char* key, std::optional<std::string>& into) {
@@ -256,10 +263,19 @@ core::Result<trail::Query, std::string> query_of(const json::object& o) {
     q.client_ip = core::IpAddress::parse(*ip);
     if (!q.client_ip) return core::error(std::string("'" + *ip + "' is not an IP address"));
   }
-  if (const auto* v = o.if_contains("client_port")) q.client_port = static_cast<std::uint16_t>(v->to_number<int>());
-  if (const auto* v = o.if_contains("from_us")) q.from_us = v->to_number<std::int64_t>();
-  if (const auto* v = o.if_contains("to_us")) q.to_us = v->to_number<std::int64_t>();
-  if (const auto* v = o.if_contains("limit")) q.limit = v->to_number<std::size_t>();
+  std::int64_t port = 0, limit = static_cast<std::int64_t>(q.limit);
+  const auto number = [&](const char* key, std::int64_t least, std::int64_t most, std::int64_t& into) {
+    const auto* v = o.if_contains(key);
+    if (!v) return true;
+    const auto given = whole_number(v);
+    return given && *given >= least && *given <= most && ((into = *given), true);
+  };
+  if (!number("client_port", 0, 65535, port)) return core::error(std::string("client_port is a number up to 65535"));
+  if (!number("from_us", 0, INT64_MAX, q.from_us) || !number("to_us", 0, INT64_MAX, q.to_us))
+    return core::error(std::string("from_us and to_us are microseconds since 1970"));
+  if (!number("limit", 1, 10'000, limit)) return core::error(std::string("limit is a number from 1 to 10000"));
+  if (o.contains("client_port")) q.client_port = static_cast<std::uint16_t>(port);
+  q.limit = static_cast<std::size_t>(limit);
   return q;
 }
 

@@ -59,14 +59,14 @@ int trace(const Arguments& arguments) {
   cli.flag("--json", json, "one JSON document on standard output");
   if (const auto status = cli.parse(arguments)) return *status;
 
-  boost::json::object query{{"verb", "trace"}, {"reason", reason}, {"by_whom", who_asks()}, {"limit", limit}};
+  boost::json::object query{{"verb", "trace"}, {"reason", utf8(reason)}, {"by_whom", who_asks()}, {"limit", limit}};
   const std::pair<const char*, std::string> given[] = {{"message_id", message_id},
                                                        {"queue_id", queue_id},
                                                        {"client_ip", ip},
                                                        {"domain", domain},
                                                        {"transaction", transaction}};
   for (const auto& [key, value] : given)
-    if (!value.empty()) query[key] = value;
+    if (!value.empty()) query[key] = utf8(value);
   if (mail_from) query["mail_from"] = utf8(*mail_from);
   if (rcpt) query["rcpt_to"] = utf8(*rcpt);
   if (port >= 0) query["client_port"] = port;
@@ -78,7 +78,7 @@ int trace(const Arguments& arguments) {
     query[key] = *at;
   }
   for (const auto& word : words) {
-    const std::string fault = take_word(word, query);
+    const std::string fault = take_word(utf8(word), query);
     if (!fault.empty()) return cli.usage_error(fault);
   }
   const auto answer = ask_live("trace", file, query, json);
