@@ -191,6 +191,14 @@ core::Task<core::Result<void, Failure>> Exchange::take_data(smtp::Reply answer) 
   co_return core::Result<void, Failure>{};
 }
 
+// The next hop spoke or closed before the message had its end: no such reply can be one to the final dot.
+core::Task<Failure> Exchange::early_words() {
+  auto words = co_await lease_->read_reply(io::now_ms() + options_->timeout_ms);
+  if (!words) co_return words.error();
+  if (words->code >= 400) co_return Failure{io::IoError::kOther, std::move(*words)};
+  co_return protocol_failure("The next hop answers before the message has ended");
+}
+
 core::Task<core::Result<void, Failure>> Exchange::write_all(MessageStream& stream) {
   std::string chunk;
   chunk.reserve(std::min<std::size_t>(stream.size() + stream.size() / 32 + 64, kChunkOctets + 1024));
@@ -202,6 +210,7 @@ core::Task<core::Result<void, Failure>> Exchange::write_all(MessageStream& strea
       co_return core::error(Failure{io::IoError::kOther, reply_to(filled.error())});
     }
     last = *filled;
+    if (last && (lease_->has_unread() || lease_->stale())) co_return core::error(co_await early_words());
     auto written = co_await lease_->write(chunk, io::now_ms() + options_->timeout_ms);
     if (!written) {
       auto words = co_await lease_->last_words();

@@ -32,6 +32,7 @@ class Exchange {
   core::Task<core::Result<void, Failure>> take_rset(const smtp::Reply& answer);
   core::Task<core::Result<void, Failure>> take_data(smtp::Reply answer);
   core::Task<core::Result<void, Failure>> write_all(MessageStream& stream);
+  core::Task<Failure> early_words();
   core::Task<void> final_replies();
   void set_all(Outcome outcome, const smtp::Reply& answer);
   core::Result<void, Failure> broken(const Failure& why);

@@ -31,8 +31,9 @@ class Session {
   core::Task<std::optional<smtp::Reply>> last_words();
   // The peer closed, or sent what nobody asked for.
   bool stale() const { return socket_.pending(); }
-  void rest();              // gives the buffer back
-  core::Task<void> quit();  // says QUIT if that does not wait
+  bool has_unread() const { return !input_.empty() || !parser_.idle(); }  // more than the replies taken so far
+  void rest();                                                            // gives the buffer back
+  core::Task<void> quit();                                                // says QUIT if that does not wait
   const Capabilities& capabilities() const { return capabilities_; }
 
   std::uint64_t uses = 0;

@@ -5,6 +5,8 @@
 namespace sekisho::transfer {
 
 void SessionPool::Lease::keep() {
+  // A reply to nothing would be taken for the next mail's.
+  if (session_ && session_->has_unread()) return drop();
   if (session_) pool_->put_idle(std::move(session_));
 }
 void SessionPool::Lease::drop() {

@@ -84,6 +84,23 @@ TEST(Smtp, FallsBackToHelo) {
   EXPECT_EQ(run.hop->lines[2], "MAIL FROM:<a..b.@sender.example>");
 }
 
+TEST(Smtp, AReplyBeforeTheFinalDotIsNoneToIt) {
+  const Ran early = go(on("DATA", say("354 go\r\n250 2.0.0 Ok: queued as EARLY1")));
+  EXPECT_EQ(early.outcomes[0].outcome, Outcome::kTemporary);
+  EXPECT_EQ(early.outcomes[0].reply.enhanced, "4.5.0");
+  EXPECT_TRUE(early.hop->messages.empty());
+  const Ran refused = go(on("DATA", say("354 go\r\n552 5.3.4 Too big")));
+  EXPECT_EQ(refused.outcomes[0].outcome, Outcome::kRefused);
+  EXPECT_EQ(refused.outcomes[0].reply.code, 552);
+  EXPECT_TRUE(refused.hop->messages.empty());
+}
+
+TEST(Smtp, OneReplyTooManyEndsTheSession) {
+  const Ran run = go(on(".", say("250 2.0.0 Ok\r\n550 5.7.1 and more")), envelope(), 3);
+  for (const Outcomes& outcomes : run.all) EXPECT_EQ(outcomes[0].outcome, Outcome::kDelivered);
+  EXPECT_EQ(run.hop->connections, 3);
+}
+
 TEST(Smtp, KeepsSessionsUpToAHundredUses) {
   const Ran run = go({}, envelope(), 201);
   EXPECT_EQ(run.hop->messages.size(), 201u);
