@@ -67,6 +67,31 @@ std::string received(const Settings& settings, const Arrival& arrival) {
   return out + ";\r\n\t" + date_text(arrival.now_s);
 }
 
+// Folds behind the semicolons between pairs, so that no line comes near the 998 octets of RFC 5322 section 2.1.1,
+// however long a name is.
+std::string fold(const std::string& field) {
+  constexpr std::size_t kWanted = 78;
+  std::string out;
+  bool quoted = false;
+  std::size_t line = 0;
+  for (std::size_t i = 0; i < field.size(); ++i) {
+    const char c = field[i];
+    if (quoted && c == '\\' && i + 1 < field.size()) {
+      (out += c) += field[++i];
+      continue;
+    }
+    if (c == '"') quoted = !quoted;
+    const bool may_fold = c == ' ' && !quoted && i > 0 && field[i - 1] == ';';
+    if (may_fold && std::min(field.find("; ", i), field.size()) - line > kWanted) {
+      out += "\r\n\t";
+      line = i;
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
 std::string verdict_field(const verdict::Verdict& verdict, const Arrival& arrival) {
   std::string out = "X-Sekisho-Verdict: " + std::string(verdict::word(verdict.action));
   std::string reasons;
@@ -127,7 +152,7 @@ Headers write_headers(const mail::Message& message, const identity::Papers& pape
                    spf::Identity::kMfrom, settings.host, arrival.now_s};
   // RFC 7208 section 9.1 and RFC 8601 section 5: both stand above the Received field of the same host.
   out.added.push_back("Authentication-Results: " + out.authentication_results);
-  out.added.push_back("Received-SPF: " + authres::received_spf(query, papers.spf_mfrom, settings.host));
+  out.added.push_back(fold("Received-SPF: " + authres::received_spf(query, papers.spf_mfrom, settings.host)));
   if (verdict.action != verdict::Action::kAccept) out.added.push_back(verdict_field(verdict, arrival));
   out.added.push_back(received(settings, arrival));
   return out;
