@@ -96,11 +96,14 @@ core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open
   outcome.action = verdict::word(verdict.action);
 
   std::vector<std::string> sent_to;  // those that an earlier try did not serve
-  for (const auto& path : open.transaction.rcpt_to()) {
+  const auto served = [&](const std::string& rcpt_to) {
+    if (world_.partial.empty()) return false;
     const auto key =
-        partial::key_of(open.mail.client.mail_from, path.text, {decided.digest.data(), decided.digest.size()});
-    if (!world_.partial.served(key, world_.clock.now_s())) sent_to.push_back(path.text);
-  }
+        partial::key_of(open.mail.client.mail_from, rcpt_to, {decided.digest.data(), decided.digest.size()});
+    return world_.partial.served(key, world_.clock.now_s());
+  };
+  for (const auto& path : open.transaction.rcpt_to())
+    if (!served(path.text)) sent_to.push_back(path.text);
   decided.stage_times.push_back(
       {"message", static_cast<std::uint64_t>(std::max<std::int64_t>(decided_us - started_us, 0))});
   const trail::Digest digest = decided.digest;
@@ -167,6 +170,7 @@ core::Task<smtp::Reply> Desk::settle(Open& open, const std::vector<transfer::Rcp
         same ? failed->reply : smtp::Reply{451, "4.5.1", {"The next hop took none of the recipients; try again later"}};
     if (reply.code < 400) reply = {451, "4.4.0", {"The next hop gave no usable answer; try again later"}};
     reply.close = false;
+    if (reply.code == 421) reply.code = 451;  // RFC 5321 section 3.8: 421 ends the next hop's session, not the client's
     co_return reply;
   }
   // Mixed: those served are remembered durably, the client comes again, and they are skipped then.
