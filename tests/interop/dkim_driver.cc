@@ -3,12 +3,16 @@
 //     one line a message: file, results, findings, queries, microseconds of CPU, reasons; TAB between, "," inside
 //   dkim_driver sign --key PEM --domain D --selector S [--canon header/body] [--sha1] MESSAGE > signed
 //   dkim_driver record --key PEM
+//   dkim_driver lines < CASES
+//     a case a line: EPOCH TAB hex of the mail { TAB name TAB hex of a TXT record }; answers a line a case: results, reasons
 #include <ctime>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <map>
+#include <sstream>
 
+#include "base/core/text.h"
 #include "base/dns/zone.h"
 #include "road/identity/dkim/dkim.h"
 
@@ -102,12 +106,41 @@ int sign(Arguments& args, const signature::PrivateKey& key) {
   (*message)->body().copy_to(out);
   return 0;
 }
+
+int lines() {
+  for (std::string line; std::getline(std::cin, line);) {
+    std::vector<std::string> parts;
+    for (std::istringstream in(line); std::getline(in, line, '\t');) parts.push_back(line);
+    dns::Zone zone;
+    zone.add_origin(".");
+    for (std::size_t i = 2; i + 1 < parts.size(); i += 2)
+      zone.add(parts[i], dns::Type::kTxt, *core::unhex(parts[i + 1]));
+    const auto resolver = dns::make_overlay(zone, nullptr);
+    dkim::Options options;
+    options.now_s = std::stoll(parts.at(0));
+    core::Budget budget;
+    const auto message = mail::Message::parse(*core::unhex(parts.at(1)), budget);
+    if (!message) {
+      std::cout << "unreadable\t\n";
+      continue;
+    }
+    road::Findings findings;
+    std::string results, reasons;
+    for (const auto& one : core::run_ready(dkim::verify(**message, *resolver, options, budget, findings))) {
+      results.append(results.empty() ? "" : ",").append(text_of(one.result));
+      reasons.append(reasons.empty() ? "" : " | ").append(one.reason);
+    }
+    std::cout << (results.empty() ? "none" : results) << '\t' << reasons << "\n";
+  }
+  return 0;
+}
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
   Arguments args = parse(argc, argv);
   if (command == "verify") return verify(args);
+  if (command == "lines") return lines();
   const auto key = signature::PrivateKey::from_pem(read(args.options["--key"]));
   if (!key) return std::cerr << "no key\n", 2;
   if (command == "sign") return sign(args, *key);

@@ -46,8 +46,10 @@ core::Task<bool> read_request(io::Socket& socket, std::string& carry, Parser& pa
 
 std::string format(const Response& response, bool keep) {
   std::string out = "HTTP/1.1 " + std::to_string(response.status) + " " +
-                    std::string(beast::http::obsolete_reason(static_cast<beast::http::status>(response.status))) + "\r\n";
-  out += "Content-Type: " + response.content_type + "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
+                    std::string(beast::http::obsolete_reason(static_cast<beast::http::status>(response.status))) +
+                    "\r\n";
+  out +=
+      "Content-Type: " + response.content_type + "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
   out += std::string("Connection: ") + (keep ? "keep-alive" : "close") + "\r\nX-Content-Type-Options: nosniff\r\n\r\n";
   return out + response.body;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// A small HTTP/1.1 server on io sockets; Boost.Beast parses, nothing of it shows here. One request a connection at a time,
-// keep-alive, bodies up to 64 KiB, 10 s for a request. Meant for loopback: it has no TLS.
+// A small HTTP/1.1 server on io sockets; Boost.Beast parses, nothing of it shows here. One request a connection at a
+// time, keep-alive, bodies up to 64 KiB, 10 s for a request. Meant for loopback: it has no TLS.
 #include <functional>
 #include <memory>
 #include <string>

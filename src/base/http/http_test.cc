@@ -32,8 +32,9 @@ core::Task<std::string> exchange(std::string octets) {
 }
 
 TEST(Http, AnswersTwoRequestsOnOneConnection) {
-  const std::string out = io::run(exchange(
-      "GET /metrics?a=1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /b HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 3\r\n\r\nxyz"));
+  const std::string out =
+      io::run(exchange("GET /metrics?a=1 HTTP/1.1\r\nHost: x\r\n\r\nPOST /b HTTP/1.1\r\nHost: x\r\nConnection: "
+                       "close\r\nContent-Length: 3\r\n\r\nxyz"));
   EXPECT_NE(out.find("200 OK"), std::string::npos) << out;
   EXPECT_NE(out.find("GET /metrics a=1 "), std::string::npos);
   EXPECT_NE(out.find("POST /b  xyz"), std::string::npos);

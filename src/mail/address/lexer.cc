@@ -7,6 +7,7 @@
 namespace sekisho::mail {
 namespace {
 
+constexpr std::size_t kMaxTokens = 50'000;  // 2 MiB; an honest list of 10,000 addresses has no more
 constexpr std::string_view kSpecials = "<>@,;:.";
 constexpr std::string_view kAtomEnd = "<>@,;:.()[]\"\\ \t\r\n";
 
@@ -18,7 +19,7 @@ class Lexer {
   std::vector<Token> run() {
     note_octets();
     while (pos_ < value_.size()) {
-      if (!budget_.take_octets(sizeof(Token))) {
+      if (tokens_.size() == kMaxTokens || !budget_.take_octets(sizeof(Token))) {
         oddities_.set(Oddity::kTooComplex);
         break;
       }

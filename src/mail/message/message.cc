@@ -47,6 +47,14 @@ std::optional<MessageError> check_line_ends(std::string_view text) {
   return {};
 }
 
+// RFC 4155: the separator line of an mbox file, which is no part of the message. "From : x" is a field (RFC 5322
+// section 4.5, obsolete syntax), and one that mail readers show.
+bool starts_with_separator(std::string_view text) {
+  if (!text.starts_with("From ")) return false;
+  const auto next = text.find_first_not_of(" \t", 5);
+  return next == std::string_view::npos || text[next] != ':';
+}
+
 std::string with_crlf(std::string_view text) {
   std::string out;
   out.reserve(text.size() + text.size() / 32 + 2);
@@ -81,8 +89,7 @@ core::Result<std::shared_ptr<const Message>, MessageError> Message::parse(std::s
 
 core::Result<std::shared_ptr<const Message>, MessageError> Message::from_file(std::string octets,
                                                                               core::Budget& budget) {
-  // RFC 4155: the separator line of an mbox file, which is no part of the message.
-  if (octets.starts_with("From ")) octets.erase(0, std::min(find(octets, '\n', 0) + 1, octets.size()));
+  if (starts_with_separator(octets)) octets.erase(0, std::min(find(octets, '\n', 0) + 1, octets.size()));
   const auto fault = check_line_ends(octets);
   if (fault == MessageError::kBareLf || fault == MessageError::kBareCr) octets = with_crlf(octets);
   return parse(std::move(octets), budget);

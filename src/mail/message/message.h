@@ -14,10 +14,10 @@
 namespace sekisho::mail {
 
 struct HeaderField {
-  std::string_view raw;   // the whole field with its folds and final CRLF
-  std::string_view name;  // before the colon, trailing WSP taken off; as written (compare with core::iequals). Empty
-                          // for a junk line, for folds before the first field, and for ": value"
-  std::string_view value;           // after the colon up to, without, the final CRLF: leading space and folds are kept
+  std::string_view raw;    // the whole field with its folds and final CRLF
+  std::string_view name;   // before the colon, trailing WSP taken off; as written (compare with core::iequals). Empty
+                           // for a junk line, for folds before the first field, and for ": value"
+  std::string_view value;  // after the colon up to, without, the final CRLF: leading space and folds are kept
   bool space_before_colon = false;  // "From : x" (RFC 5322 section 4.5 obsolete syntax): mail readers differ on it
 };
 

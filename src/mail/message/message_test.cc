@@ -79,6 +79,8 @@ TEST(Message, FilesHaveLfLineEnds) {
   EXPECT_EQ(message->header_octets(), "A: b\r\nC: d\r\n");
   EXPECT_EQ(body_of(*message), "x\r\ny");
   EXPECT_EQ(Message::from_file("A: b\rC\n\nx", budget).error(), MessageError::kBareCr);
+  for (const std::string field : {"From : a@b\n", "From \t: a@b\n"})  // a field, no separator
+    EXPECT_EQ((*Message::from_file(field + "\n", budget))->fields().size(), 1u) << field;
 }
 
 TEST(Message, TooManyFieldsAreTooComplex) {

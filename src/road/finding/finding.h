@@ -1,7 +1,7 @@
 #pragma once
 // Finding: one thing a room found, with its evidence; not an opinion. verdict/ alone makes opinions of findings.
-// Codes are stable words declared in the rooms' findings.def files: FINDING(code, "English text", "Japanese text"), where
-// %s in a text is replaced by the evidence. Texts are made only when shown.
+// Codes are stable words declared in the rooms' findings.def files: FINDING(code, "English text", "Japanese text"),
+// where %s in a text is replaced by the evidence. Texts are made only when shown.
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,7 +17,7 @@ struct Finding {
   std::string_view room;  // "author", "dkim" ...: a literal
   std::string_view code;  // "from_multiple": a literal from findings.def
   AuthResult result = AuthResult::kNone;
-  std::string evidence;   // short, printable, never content
+  std::string evidence;  // short, printable, never content
 };
 using Findings = std::vector<Finding>;
 

@@ -45,7 +45,7 @@ constexpr FindingCell kFindingCells[] = {
     {"bare_cr", Cell::k_bare_cr},
     {"bare_lf", Cell::k_bare_lf},
     {"dkim_from_unsigned", Cell::k_dkim_from_unsigned},
-    {"dmarc_too_complex", Cell::k_too_complex},
+    {"dmarc_too_complex", Cell::k_dmarc_permerror},
     {"too_complex", Cell::k_too_complex},
     {"rating_low", Cell::k_rating_low},
 };

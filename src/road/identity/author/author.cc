@@ -39,12 +39,14 @@ class Judge {
     check_header(message_, from, author_.findings);
     for (const mail::HeaderField* field : from.from) read(field->value);
     if (from.from.size() > 1) add("from_multiple", std::to_string(from.from.size()));
-    if (from.look_alikes > 0) ambiguous("look_alike_field");
+    if (!from.look_alikes.empty()) ambiguous("look_alike_field");
+    for (const mail::HeaderField* field : from.look_alikes) another_domain_shown(field->raw);
     if (from.spaced) ambiguous("space_before_colon");
     if (usable_ == 0) add("from_missing", from.from.empty() ? "no_field" : no_author_);
     if (usable_ > 1) add("from_multiple_addresses", std::to_string(usable_));
     if (!ambiguous_.empty()) add("from_ambiguous", ambiguous_);
     if (ambiguous_.empty() && !untidy_.empty() && usable_ > 0) add("from_untidy", untidy_);
+    if (too_complex_) add("too_complex", "");
     settle(from.from.size());
     check_sender();
     return std::move(author_);
@@ -64,6 +66,7 @@ class Judge {
     const mail::Oddities oddities = without_harmless(list.oddities);
     const bool encoded = encoded_address(list);
     const bool false_at = check_looks(list, author_.findings);
+    if (encoded || false_at) another_domain_shown(value);
     if (encoded) ambiguous("encoded_word_in_address");
     if (false_at) ambiguous("false_at");
     if (const auto hidden = hidden_address(list, budget_); !hidden.empty()) ambiguous(hidden);
@@ -71,6 +74,7 @@ class Judge {
     if (list.oddities.has(Oddity::kControl)) once_control();
     if (list.oddities.has(Oddity::kRawIso2022) && !same_without_escapes(value, list)) ambiguous("raw_iso_2022_jp");
     if (list.mailboxes.empty()) no_author_ = "empty";
+    too_complex_ = too_complex_ || oddities.has(Oddity::kTooComplex);
     if (oddities.none()) return;
     const bool another = another_domain_shown(value);
     if (another || any_of(oddities, kAlwaysAmbiguous)) {
@@ -153,12 +157,21 @@ class Judge {
   core::Budget& budget_;
   Author author_;
   std::size_t usable_ = 0;
+  bool too_complex_ = false;
   std::string ambiguous_, untidy_, no_author_ = "empty";
 };
 
 }  // namespace
 
-Author evaluate(const mail::Message& message, core::Budget& budget) { return Judge(message, budget).run(); }
+Author evaluate(const mail::Message& message, core::Budget& budget) {
+  // Parts of its own: a header of ten thousand fields must not leave its author unread.
+  core::Budget own = budget;
+  own.parts = std::max(own.parts, core::Budget{}.parts);
+  Author author = Judge(message, own).run();
+  budget.steps = own.steps;
+  budget.octets = own.octets;
+  return author;
+}
 
 road::Finding finding_of(mail::MessageError error) {
   switch (error) {

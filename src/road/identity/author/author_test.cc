@@ -118,6 +118,18 @@ TEST(Author, NoUsableFrom) {
   EXPECT_THAT(judge("\r\nFrom: <x@a.example>\r\n\r\n").codes, Contains("from_missing"));
 }
 
+TEST(Author, BulkDoesNotHideTheAuthor) {
+  std::string fields;
+  for (int i = 0; i < 9'999; ++i) fields += "X-" + std::to_string(i) + ": y\r\n";
+  EXPECT_EQ(judge(fields + "From: <x@a.example>\r\n\r\n").domain, "a.example");
+  EXPECT_THAT(judge(fields + "X: y\r\nFrom: <x@a.example>\r\n\r\n").codes, Contains("too_complex"));
+  const Seen first = from("x@a.example" + std::string(2'000'000, ','));
+  EXPECT_THAT(first.codes, Contains("too_complex"));
+  EXPECT_EQ(first.domain, "none");
+  EXPECT_EQ(first.others, std::vector<std::string>{"a.example"});
+  EXPECT_THAT(from(std::string(2'000'000, '.') + " <x@a.example>").codes, Contains("too_complex"));
+}
+
 TEST(Author, FieldsThatLookLikeFrom) {
   const std::string good = "From: <x@a.example>\r\n";
   EXPECT_THAT(judge(good + "FROM: <y@b.example>\r\n\r\n").codes, Contains("from_multiple"));
@@ -133,6 +145,7 @@ TEST(Author, FieldsThatLookLikeFrom) {
       EXPECT_THAT(seen.codes, Contains("from_ambiguous")) << both;
       EXPECT_THAT(seen.codes, Contains("header_malformed")) << both;
       EXPECT_EQ(seen.domain, "none") << both;
+      EXPECT_THAT(seen.others, Contains("b.example")) << both;
     }
   }
   EXPECT_THAT(judge(std::string("From\0: <y@b.example>\r\n", 22) + good + "\r\n").codes, Contains("from_ambiguous"));

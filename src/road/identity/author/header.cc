@@ -11,6 +11,7 @@ namespace {
 
 using mail::HeaderField;
 
+constexpr std::size_t kLookAlikesMax = 10;
 constexpr std::size_t kLongestName = 64;  // octets of a name or line start that are looked at
 
 // What is left of a name when a careless reader drops or does not see some of its octets.
@@ -118,7 +119,7 @@ FromFields find_from(const mail::Message& message) {
       out.from.push_back(&field);
       out.spaced = out.spaced || field.space_before_colon;
     } else if (looks_like_from(field)) {
-      ++out.look_alikes;
+      if (out.look_alikes.size() < kLookAlikesMax) out.look_alikes.push_back(&field);
     }
   }
   return out;

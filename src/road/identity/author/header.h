@@ -9,9 +9,9 @@
 namespace sekisho::author {
 
 struct FromFields {
-  std::vector<const mail::HeaderField*> from;  // named From, any letter case, "From :" included
-  bool spaced = false;                         // one of them is "From :"
-  std::size_t look_alikes = 0;                 // fields that are none, but that a reader may take for From
+  std::vector<const mail::HeaderField*> from;         // named From, any letter case, "From :" included
+  bool spaced = false;                                // one of them is "From :"
+  std::vector<const mail::HeaderField*> look_alikes;  // the first that are none, but that a reader may take for From
 };
 
 FromFields find_from(const mail::Message& message);

@@ -134,6 +134,20 @@ std::vector<std::size_t> removed(const std::vector<std::pair<std::string, std::s
 }
 bool is_removed(const std::string& value) { return !removed({{"Authentication-Results", value}}).empty(); }
 
+TEST(Forged, ReadersSeeMoreThanTheGrammar) {
+  EXPECT_TRUE(is_removed("=?utf-8?Q?mx.sekisho.example?=; spf=pass"));
+  EXPECT_TRUE(is_removed("=?utf-8?B?bXguc2VraXNoby5leGFtcGxl?=; spf=pass"));
+  EXPECT_FALSE(is_removed("=?utf-8?Q?a.example?=; spf=pass smtp.mailfrom=mx.sekisho.example"));
+  EXPECT_EQ(removed({{"Received-SPF", "pass ((c) mx.sekisho.example: x)"},
+                     {"Received-SPF", "pass receiver(c) = (d) mx.sekisho.example"},
+                     {"Received-SPF", "pass (a) (b) (mx.sekisho.example: x)"},
+                     {"Received-SPF", "pass (a.example: domain of x@mx.sekisho.example)"},
+                     {"X-Sekisho", "a"},
+                     {std::string("Authentication-Results\0", 23), "mx.sekisho.example; spf=pass"},
+                     {"Authentication\x7f-Results", "mx.sekisho.example; spf=pass"}}),
+            (std::vector<std::size_t>{0, 1, 2, 4, 5, 6}));
+}
+
 TEST(Forged, OnlyOursGo) {
   EXPECT_EQ(removed({{"Authentication-Results", " a.example; dkim=pass"},
                      {"AUTHENTICATION-RESULTS", " mx.sekisho.example; dkim=pass"},

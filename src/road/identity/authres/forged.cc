@@ -5,6 +5,7 @@
 
 #include "base/core/text.h"
 #include "mail/address/address.h"
+#include "mail/charset/charset.h"
 #include "road/identity/authres/authres.h"
 
 namespace sekisho::authres {
@@ -113,6 +114,21 @@ class Ids {
   mutable unsigned conversions_left_ = 500;  // of one message
 };
 
+// What a reader sees that decodes encoded words before it looks for an id; nothing where there are none.
+std::string decoded(std::string_view value, core::Budget& budget) {
+  constexpr std::size_t kLongest = 4096;
+  if (value.find("=?") == std::string_view::npos) return {};
+  return mail::decode_words(value.substr(0, kLongest), budget).text;
+}
+
+// A name without the octets that some readers do not see (RFC 5322 section 3.6.8 has none of them in a name).
+std::string visible(std::string_view name) {
+  std::string out;
+  for (char c : name.substr(0, 64))
+    if (c > 0x20 && c < 0x7f) out += c;
+  return out;
+}
+
 bool claims_to_be_ours(std::string_view value, const Ids& ids) {
   bool unclosed = false;
   const auto plain = without_comments(value, unclosed);
@@ -126,10 +142,15 @@ bool claims_to_be_ours(std::string_view value, const Ids& ids) {
 
 // "pass (our id: ...)" or receiver=our id
 bool received_spf_is_ours(std::string_view value, const Ids& ids) {
-  if (const auto open = value.find('(');
-      open != std::string_view::npos && ids.first_is_ours(bared(value.substr(open + 1), false)))
-    return true;
-  const std::string lowered = core::to_lower(bared(value, true));
+  bool unclosed = false;
+  unsigned comments = 0;
+  for (auto open = value.find('('); open != std::string_view::npos && ++comments <= 20;
+       open = value.find('(', open + 1)) {
+    const auto inside = value.substr(open + 1, 400);
+    if (ids.first_is_ours(bared(inside, false)) || ids.first_is_ours(bared(without_comments(inside, unclosed), false)))
+      return true;
+  }
+  const std::string lowered = core::to_lower(bared(without_comments(value, unclosed), true));
   for (auto at = lowered.find("receiver="); at != std::string::npos; at = lowered.find("receiver=", at + 1))
     if (ids.first_is_ours(std::string_view(lowered).substr(at + 9))) return true;
   return false;
@@ -143,15 +164,17 @@ bool same_id(std::string_view a, std::string_view b) {
 
 std::vector<Forged> forged(std::span<const mail::HeaderField> fields, std::span<const std::string> ids) {
   const Ids ours(ids);
+  core::Budget budget;
   std::vector<Forged> out;
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const auto& field = fields[i];
-    const auto name = core::trim_fws(field.name);
+    const auto name = visible(field.name);
     if (core::iequals(name, "Authentication-Results")) {
-      if (claims_to_be_ours(field.value, ours)) out.push_back({i, "claims our authserv-id"});
+      if (claims_to_be_ours(field.value, ours) || claims_to_be_ours(decoded(field.value, budget), ours))
+        out.push_back({i, "claims our authserv-id"});
     } else if (core::iequals(name, "Received-SPF")) {
       if (received_spf_is_ours(field.value, ours)) out.push_back({i, "claims to be written by us"});
-    } else if (core::istarts_with(name, "X-Sekisho-")) {
+    } else if (core::iequals(name, "X-Sekisho") || core::istarts_with(name, "X-Sekisho-")) {
       out.push_back({i, "only we write this field"});
     }
   }

@@ -37,7 +37,8 @@ class TagList {
 };
 std::string without_fws(std::string_view text);
 // The parts between the colons without white space around them; "a::b" has an empty one, "" has one empty part.
-std::vector<std::string_view> split_colons(std::string_view text);
+// At most `max` parts, the last one with all that is left.
+std::vector<std::string_view> split_colons(std::string_view text, std::size_t max = 2000);
 // dkim-quoted-printable (section 2.11), FWS taken out first. Nothing for a bad escape.
 std::optional<std::string> decode_quoted(std::string_view text);
 

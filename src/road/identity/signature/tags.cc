@@ -67,10 +67,10 @@ std::string without_fws(std::string_view text) {
   return out;
 }
 
-std::vector<std::string_view> split_colons(std::string_view text) {
+std::vector<std::string_view> split_colons(std::string_view text, std::size_t max) {
   std::vector<std::string_view> parts;
   while (true) {
-    const auto colon = text.find(':');
+    const auto colon = parts.size() + 1 < max ? text.find(':') : std::string_view::npos;
     parts.push_back(core::trim_fws(text.substr(0, colon)));
     if (colon == std::string_view::npos) return parts;
     text.remove_prefix(colon + 1);
