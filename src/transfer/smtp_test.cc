@@ -5,54 +5,10 @@
 #include "../tests/support/self_signed.h"
 #include "base/core/text.h"
 #include "transfer/fake_hop.h"
+#include "transfer/mails_test.h"
 
 namespace sekisho::transfer {
 namespace {
-using core::Task;
-using After = Answer::After;
-using Outcomes = std::vector<RcptOutcome>;
-
-const std::string kMail = "From: a@sender.example\r\nSubject: x\r\n\r\nbody\r\n.dot\r\n";
-Envelope envelope(std::vector<std::string> rcpts) {
-  return {"a..b.@sender.example", std::move(rcpts), true, kMail.size()};
-}
-Envelope envelope() { return envelope({"user@dest.example"}); }
-
-struct Ran {
-  Outcomes outcomes;
-  std::vector<Outcomes> all;
-  std::shared_ptr<FakeHop> hop;
-  Stats stats;
-};
-// One mail after the other through one NextHop, all on one loop.
-Task<Ran> mails(FakeHop::Script script, Envelope mail, int count, Kind kind,
-                std::function<void(FakeHop&, Options&)> adjust) {
-  Ran run;
-  run.hop = FakeHop::start(std::move(script));
-  Options options = run.hop->options(kind);
-  if (adjust) adjust(*run.hop, options);
-  NextHop next(options, bench().clock, bench().random, bench().pool);
-  for (int i = 0; i < count; ++i) {
-    auto outcomes = co_await relay(next, mail, kMail);
-    run.all.push_back(std::move(outcomes));
-  }
-  run.outcomes = run.all.back();
-  run.stats = next.stats();
-  run.hop->stop();
-  co_return run;
-}
-Ran go(FakeHop::Script script = {}, Envelope mail = envelope(), int count = 1, Kind kind = Kind::kSmtp,
-       std::function<void(FakeHop&, Options&)> adjust = {}) {
-  return io::run(mails(std::move(script), std::move(mail), count, kind, std::move(adjust)));
-}
-// A script that says `answer` to lines that begin with verb (on connections from `from` to `to`), else the usual.
-FakeHop::Script on(std::string verb, Answer answer, int from = 1, int to = 99) {
-  return [=](const std::string& line, int connection) {
-    const bool mine = verb.empty() ? line.empty() : core::istarts_with(line, verb);
-    return mine && connection >= from && connection <= to ? answer : Answer{"usual"};
-  };
-}
-
 TEST(Smtp, DeliversByteExactInTwoWrites) {
   const Ran run = go();
   ASSERT_EQ(run.outcomes.size(), 1u);
@@ -472,33 +428,6 @@ TEST(StartTls, RepliesInjectedInTheClearAreNotBelieved) {
   const Ran run = go({}, envelope(), 1, Kind::kSmtp, adjust);
   EXPECT_EQ(run.outcomes[0].outcome, Outcome::kTemporary);
   EXPECT_TRUE(run.hop->messages.empty());
-}
-
-TEST(Lmtp, OneReplyForEachAcceptedRecipient) {
-  auto rcpts = envelope({"a@dest.example", "no@dest.example", "b@dest.example", "c@dest.example"});
-  const auto script = [](const std::string& line, int) {
-    if (core::istarts_with(line, "RCPT TO:<no")) return say("550 5.1.1 unknown");
-    if (line == ".") return say("250 2.0.0 <a@dest.example> Qk3a9F0b Saved\r\n452 4.2.2 over quota\r\n552 5.2.2 full");
-    return Answer{"usual"};
-  };
-  const Ran run = go(script, rcpts, 2, Kind::kLmtp);
-  EXPECT_EQ(run.hop->lines[0], "LHLO gate.example");
-  for (const Outcomes& outcomes : run.all) {
-    EXPECT_EQ(outcomes[0].outcome, Outcome::kDelivered);
-    EXPECT_EQ(outcomes[0].queue_id, "Qk3a9F0b");
-    EXPECT_EQ(outcomes[1].outcome, Outcome::kRefused);
-    EXPECT_EQ(outcomes[2].outcome, Outcome::kTemporary);
-    EXPECT_EQ(outcomes[2].reply.enhanced, "4.2.2");
-    EXPECT_EQ(outcomes[3].outcome, Outcome::kRefused);
-  }
-  EXPECT_EQ(run.hop->connections, 1);
-}
-
-TEST(Lmtp, ABreakBetweenRepliesLeavesTheRestUnknown) {
-  const auto script = on(".", Answer{"250 2.0.0 ok\r\n", After::kClose});
-  const Ran run = go(script, envelope({"a@dest.example", "b@dest.example"}), 1, Kind::kLmtp);
-  EXPECT_EQ(run.outcomes[0].outcome, Outcome::kDelivered);
-  EXPECT_EQ(run.outcomes[1].outcome, Outcome::kUnknown);
 }
 
 }  // namespace

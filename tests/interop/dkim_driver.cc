@@ -4,7 +4,8 @@
 //   dkim_driver sign --key PEM --domain D --selector S [--canon header/body] [--sha1] MESSAGE > signed
 //   dkim_driver record --key PEM
 //   dkim_driver lines < CASES
-//     a case a line: EPOCH TAB hex of the mail { TAB name TAB hex of a TXT record }; answers a line a case: results, reasons
+//     a case a line: EPOCH TAB hex of the mail { TAB name TAB hex of a TXT record }; answers a line a case: results,
+//     reasons
 #include <ctime>
 #include <fstream>
 #include <iostream>

@@ -1,4 +1,5 @@
-// Runs a fuzz target over files or folders of seeds where libFuzzer is not linked, so that every build replays the corpus.
+// Runs a fuzz target over files or folders of seeds where libFuzzer is not linked, so that every build replays the
+// corpus.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -113,6 +113,26 @@ Value fallback_value(const Option& option) {
 
 }  // namespace
 
+// toml++ 3.3 asserts, and so ends the process, where a table header begins with what no key may begin with ("[$x]").
+// Such a line is told like any other mistake. Gives its number, or 0.
+std::uint32_t bad_table_header(std::string_view toml) {
+  std::uint32_t number = 0;
+  while (!toml.empty()) {
+    ++number;
+    const auto end = std::min(toml.find('\n'), toml.size());
+    std::string_view line = core::trim(toml.substr(0, end));
+    toml.remove_prefix(std::min(end + 1, toml.size()));
+    if (line.empty() || line.front() != '[') continue;
+    line.remove_prefix(line.starts_with("[[") ? 2 : 1);
+    line = core::trim(line);
+    const bool key = !line.empty() && (core::is_alnum(line.front()) ||
+                                       std::string_view("_-\"'").find(line.front()) != std::string_view::npos ||
+                                       static_cast<unsigned char>(line.front()) >= 0x80);
+    if (!key) return number;
+  }
+  return 0;
+}
+
 class Loader {
  public:
   Loader(const Table& table, std::string file) : table_(table) {
@@ -121,6 +141,10 @@ class Loader {
   }
 
   core::Result<Values, std::vector<Problem>> run(std::string_view toml) {
+    if (const std::uint32_t line = bad_table_header(toml)) {
+      problem(line, "not TOML: behind '[' a name must follow, as in [mx] or [[next_hop]]");
+      return core::error(problems_);
+    }
     auto parsed = toml::parse(toml, values_.file_);
     if (!parsed) {
       problem(parsed.error().source().begin.line, "not TOML: " + std::string(parsed.error().description()));

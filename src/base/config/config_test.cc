@@ -54,6 +54,15 @@ TEST(Config, ErrorsNameFileLineAndWhatIsAllowed) {
   EXPECT_NE(first_problem("[server\n").find("etc/x.toml:1: not TOML"), std::string::npos);
   EXPECT_NE(first_problem("[mx]\nlisten = [1]\n").find("wrong type"), std::string::npos);
 }
+TEST(Config, ATableHeaderThatBeginsLikeNoKeyIsToldAndDoesNotEndTheProcess) {
+  for (int c = 1; c < 256; ++c)
+    for (const std::string open : {"[", "[[", " [ "}) {
+      const auto r = parse("\n" + open + static_cast<char>(c) + "a]\nx = 1\n", "x.toml", table());
+      EXPECT_FALSE(r.ok()) << c;
+    }
+  EXPECT_EQ(first_problem("\n[$x]\n"),
+            "etc/x.toml:2: not TOML: behind '[' a name must follow, as in [mx] or [[next_hop]]");
+}
 TEST(Config, AllProblemsAtOnce) {
   const auto r = parse("a=1\n[mx]\nmessage_bytes=1\n", "x", table());
   ASSERT_FALSE(r.ok());
