@@ -15,8 +15,13 @@ namespace sekisho::cmd {
 namespace {
 
 void print_text(const boost::json::object& o) {
-  const auto text = [](const boost::json::value& v) {
-    return v.is_string() ? std::string(v.as_string()) : boost::json::serialize(v);
+  const auto text = [](const boost::json::value& v) -> std::string {
+    if (v.is_null()) return "-";
+    if (v.is_string()) return v.as_string().empty() ? "-" : std::string(v.as_string());
+    if (!v.is_double()) return boost::json::serialize(v);
+    char buffer[32];
+    std::snprintf(buffer, sizeof buffer, "%.2f", v.as_double());
+    return buffer;
   };
   const auto& spf = o.at("spf").as_object().at("mfrom").as_object();
   std::printf("verdict  %s\n", text(o.at("verdict").at("action")).c_str());

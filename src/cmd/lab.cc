@@ -188,16 +188,18 @@ std::string short_text(const std::string& text, std::size_t width) {
 }
 
 void print_table(const Run& run, bool judged) {
-  std::printf("%-22s %-5s %-10s %-9s %-10s %-9s %-26s %s\n", "mail", "reply", "verdict", "spf", "dkim", "dmarc",
+  std::printf("%-22s %-5s %-10s %-9s %-10s %-9s %-30s %s\n", "mail", "reply", "verdict", "spf", "dkim", "dmarc",
               "reason", judged ? "as expected" : "");
   for (const auto& l : run.lines) {
-    std::printf("%-22s %-5s %-10s %-9s %-10s %-9s %-26s %s\n", short_text(l.name, 22).c_str(),
+    std::printf("%-22s %-5s %-10s %-9s %-10s %-9s %-30s %s\n", short_text(l.name, 22).c_str(),
                 l.got_reply.substr(0, 3).c_str(), l.got_action.c_str(), l.got_spf.c_str(),
                 short_text(l.got_dkim, 10).c_str(), l.got_dmarc.c_str(), l.got_reason.c_str(),
                 !judged           ? ""
                 : l.as_expected() ? "yes"
                                   : "NO");
     if (judged) std::printf("    %s\n    %s\n", l.title.c_str(), l.title_ja.c_str());
+    if (l.got_reply.compare(0, 1, "2") != 0)
+      std::printf("    %s\n", l.got_reply.empty() ? "(the server went away)" : l.got_reply.c_str());
     if (judged && !l.as_expected())
       std::printf("    expected: reply %s verdict %s spf %s dkim %s dmarc %s\n    happened: %s\n", l.reply.c_str(),
                   l.action.c_str(), l.spf.c_str(), l.dkim.c_str(), l.dmarc.c_str(), l.got_reply.c_str());
@@ -205,7 +207,7 @@ void print_table(const Run& run, bool judged) {
   std::map<std::string, std::uint64_t> actions, stages;
   for (const auto& l : run.lines) {
     ++actions[l.got_action.empty() ? "refused before or at DATA" : l.got_action];
-    if (!l.got_reason.empty()) ++stages[l.got_reason];
+    ++stages[!l.got_reason.empty() ? l.got_reason : l.got_action.empty() ? "(the reply says it)" : "-"];
   }
   std::printf("\nverdict                        mails\n");
   for (const auto& [name, n] : actions)
