@@ -187,8 +187,8 @@ class Builder {
     if (psl)
       road.psl = std::make_shared<const dmarc::PublicSuffixList>(std::move(*psl));
     else
-      problem("dmarc.psl_file",
-              file.empty() ? "the system's list cannot be read; install the package publicsuffix" : file + " cannot be read");
+      problem("dmarc.psl_file", file.empty() ? "the system's list cannot be read; install the package publicsuffix"
+                                             : file + " cannot be read");
     road.identity.psl = road.psl.get();
     auto& policy = road.policy;
     for (const auto& row : verdict::policy_table()) {
@@ -240,7 +240,8 @@ class Builder {
     out_.zone_file = text("dns.zone_file");
     if (!out_.zone_file.empty()) {
       const auto zone = dns::Zone::read(out_.zone_file);
-      if (!zone) problem("dns.zone_file", zone.error().line ? out_.zone_file + ": " + zone.error().text() : zone.error().text());
+      if (!zone)
+        problem("dns.zone_file", zone.error().line ? out_.zone_file + ": " + zone.error().text() : zone.error().text());
     }
     out_.retention_days = number("ledger.retention_days");
     out_.receipt_days = number("receipt.days");
@@ -251,7 +252,8 @@ class Builder {
     t.plain_recipients = text("ledger.recipients") == "plain";
     // A carrier holds other people's communications: there a query says why unless the operator decided otherwise.
     const bool carrier = text("server.operator") == "carrier";
-    t.reason_required = out_.values.given("trace.reason_required") ? out_.values.flag("trace.reason_required") : carrier;
+    t.reason_required =
+        out_.values.given("trace.reason_required") ? out_.values.flag("trace.reason_required") : carrier;
   }
 
   Settings out_;

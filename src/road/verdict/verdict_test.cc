@@ -217,10 +217,9 @@ TEST(Verdict, AuthorFindings) {
   EXPECT_EQ(v.reply.enhanced, "5.6.0");
   EXPECT_EQ(judge("bare_cr").action, Action::kReject);
   EXPECT_EQ(judge("too_complex").action, Action::kReject);
-  for (const auto* code :
-       {"from_missing", "from_multiple_addresses", "from_ambiguous", "from_in_fold", "from_confusable",
-        "display_name_address_mismatch", "display_name_control", "header_malformed", "dkim_from_unsigned",
-        "dmarc_author_nonexistent", "dmarc_too_complex"})
+  for (const auto* code : {"from_missing", "from_multiple_addresses", "from_ambiguous", "from_in_fold",
+                           "from_confusable", "display_name_address_mismatch", "display_name_control",
+                           "header_malformed", "dkim_from_unsigned", "dmarc_author_nonexistent", "dmarc_too_complex"})
     EXPECT_EQ(judge(code).action, Action::kTag) << code;
   for (const auto* code :
        {"non_ascii_address", "bare_lf", "from_untidy", "dkim_l_partial", "spf_pass_all", "something_new"})
