@@ -63,6 +63,20 @@ TEST(Config, ATableHeaderThatBeginsLikeNoKeyIsToldAndDoesNotEndTheProcess) {
   EXPECT_EQ(first_problem("\n[$x]\n"),
             "etc/x.toml:2: not TOML: behind '[' a name must follow, as in [mx] or [[next_hop]]");
 }
+TEST(Config, OutsideQuotesOnlyAsciiInsideAnything) {
+  EXPECT_EQ(first_problem("[server]\nmodé = 'observe'\n"),
+            "etc/x.toml:2: not TOML: outside of quotes only printable ASCII may stand, here is \\xc3");
+  const auto r = parse(
+      "# 関所 [$x]\n[server] # é\nmode = \"observe\" # [\n[[local_domain]]\nname = \"\"\"\n[$ 関 \\\" "
+      "x\"\"\"\nrecipients = ['é', \"[\"]\n",
+      "x.toml", table());
+  ASSERT_TRUE(r.ok()) << r.error().front().text();
+  EXPECT_EQ(r->text("local_domain[0].name"), "[$ 関 \" x");
+  EXPECT_EQ(first_problem("# 関所\n[server] # é\nmode = \"observe\" # [\n"), "");
+}
+TEST(Config, WhatConfusesTheParserIsAMistakeInTheFile) {
+  EXPECT_NE(first_problem("ocal_d = [}}}}\n\"b\"]}}}}\n").find("not TOML"), std::string::npos);
+}
 TEST(Config, AllProblemsAtOnce) {
   const auto r = parse("a=1\n[mx]\nmessage_bytes=1\n", "x", table());
   ASSERT_FALSE(r.ok());
