@@ -50,8 +50,7 @@ int ledger(const Arguments& arguments) {
   cli.flag("--json", json, "one JSON document on standard output");
   if (const auto status = cli.parse(arguments)) return *status;
   if (verb != "verify" && verb != "show") return cli.usage_error("there is no verb '" + verb + "': verify or show");
-  const auto answer =
-      ask_live("ledger", file, {{"verb", "ledger_" + verb}, {"from_seq", from}, {"limit", limit}}, json);
+  const auto answer = ask_live("ledger", file, {{"verb", "ledger_" + verb}, {"from_seq", from}, {"limit", limit}});
   if (!answer) return 2;
   if (json) {
     print_json(*answer);

@@ -14,7 +14,7 @@
 namespace sekisho::cmd {
 
 std::optional<boost::json::object> ask_live(const std::string& command, const std::string& config_file,
-                                            boost::json::object request, bool json) {
+                                            boost::json::object request) {
   const auto answer = ask_serve(config_file, boost::json::serialize(request));
   std::string fault;
   if (!answer) {
@@ -30,7 +30,6 @@ std::optional<boost::json::object> ask_live(const std::string& command, const st
       fault = std::string(parsed.as_object().at("error").as_string());
   }
   std::fprintf(stderr, "sekisho %s: %s\n", command.c_str(), fault.c_str());
-  (void)json;  // usage and input errors (exit 2) print no document
   return {};
 }
 

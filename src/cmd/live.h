@@ -9,7 +9,7 @@ namespace sekisho::cmd {
 // Prints what went wrong and gives nothing; else the answer object. json: an error is a JSON document on standard
 // output too.
 std::optional<boost::json::object> ask_live(const std::string& command, const std::string& config_file,
-                                            boost::json::object request, bool json);
+                                            boost::json::object request);
 std::string who_asks();  // the login name of this process
 // "30m", "24h", "7d", "90s" or plain seconds; nothing when it is none of these.
 std::optional<std::int64_t> duration_s(const std::string& text);

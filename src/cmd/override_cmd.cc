@@ -11,7 +11,7 @@ namespace sekisho::cmd {
 namespace {
 
 int list(const std::string& file, bool json) {
-  const auto answer = ask_live("allow", file, {{"verb", "overrides"}}, json);
+  const auto answer = ask_live("allow", file, {{"verb", "overrides"}});
   if (!answer) return 2;
   if (json) {
     print_json(*answer);
@@ -44,8 +44,7 @@ int change(const std::string& verb, const std::string& summary, const std::strin
   if (why.empty() && subject != "off") return cli.usage_error("--why is missing: it goes into the ledger");
   const auto answer = ask_live(
       verb, file,
-      {{"verb", verb}, {"subject", utf8(subject)}, {"for_s", *seconds}, {"why", utf8(why)}, {"by_whom", who_asks()}},
-      json);
+      {{"verb", verb}, {"subject", utf8(subject)}, {"for_s", *seconds}, {"why", utf8(why)}, {"by_whom", who_asks()}});
   if (!answer) return 2;
   if (json)
     print_json(*answer);

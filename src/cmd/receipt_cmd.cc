@@ -19,7 +19,7 @@ int receipt(const Arguments& arguments) {
   cli.text("-c,--config", file, "the config file of the server", true);
   cli.flag("--json", json, "one JSON document on standard output");
   if (const auto status = cli.parse(arguments)) return *status;
-  const auto answer = ask_live("receipt", file, {{"verb", "receipt"}, {"code", utf8(code)}}, json);
+  const auto answer = ask_live("receipt", file, {{"verb", "receipt"}, {"code", utf8(code)}});
   if (!answer) return 2;
   const bool opened = answer->at("opened").as_bool();
   if (json) {

@@ -81,7 +81,7 @@ int trace(const Arguments& arguments) {
     const std::string fault = take_word(utf8(word), query);
     if (!fault.empty()) return cli.usage_error(fault);
   }
-  const auto answer = ask_live("trace", file, query, json);
+  const auto answer = ask_live("trace", file, query);
   if (!answer) return 2;
   const auto& stories = answer->at("stories").as_array();
   if (json) {

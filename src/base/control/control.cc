@@ -3,6 +3,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/io/accept.h"
+
 namespace sekisho::control {
 
 namespace {
@@ -56,20 +58,6 @@ core::Task<void> serve_one(int fd, Handler handler) {
   auto sent = co_await socket.write(octets, io::now_ms() + kRequestMs);
   (void)sent;  // the asker may have gone; nothing to tell anybody
 }
-
-template <class Impl>
-core::Task<void> accept_loop(std::shared_ptr<Impl> impl) {
-  while (!impl->stopped) {
-    auto fd = co_await impl->listener.accept();
-    if (!fd) {
-      if (fd.error() == io::IoError::kCancelled) co_return;
-      auto slept = co_await io::sleep_until(io::now_ms() + 100);
-      if (!slept) co_return;
-      continue;
-    }
-    io::spawn(serve_one(*fd, impl->handler));
-  }
-}
 }  // namespace
 
 Server::Server(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -85,7 +73,7 @@ core::Result<Server, io::IoError> Server::start(const std::string& path, Handler
   auto listener = io::Listener::bind_unix(path, 0600);
   if (!listener) return core::error(listener.error());
   std::shared_ptr<Impl> impl(new Impl{std::move(*listener), std::move(handler), path});
-  io::spawn(accept_loop(impl));
+  io::spawn(io::accept_each(impl, serve_one));
   return Server(std::move(impl));
 }
 

@@ -5,6 +5,8 @@
 #include <boost/beast/http/string_body.hpp>
 #include <list>
 
+#include "base/io/accept.h"
+
 namespace sekisho::http {
 
 namespace beast = boost::beast;
@@ -73,20 +75,6 @@ core::Task<void> serve_one(int fd, Handler handler) {
     if (!sent || !keep) co_return;
   }
 }
-
-template <class Impl>
-core::Task<void> accept_loop(std::shared_ptr<Impl> impl) {
-  while (!impl->stopped) {
-    auto fd = co_await impl->listener.accept();
-    if (!fd) {
-      if (fd.error() == io::IoError::kCancelled) co_return;
-      auto slept = co_await io::sleep_until(io::now_ms() + 100);
-      if (!slept) co_return;
-      continue;
-    }
-    io::spawn(serve_one(*fd, impl->handler));
-  }
-}
 }  // namespace
 
 Server::Server(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -100,7 +88,7 @@ core::Result<Server, io::IoError> Server::start(const io::Endpoint& at, Handler 
   auto listener = io::Listener::bind(at);
   if (!listener) return core::error(listener.error());
   std::shared_ptr<Impl> impl(new Impl{std::move(*listener), std::move(handler)});
-  io::spawn(accept_loop(impl));
+  io::spawn(io::accept_each(impl, serve_one));
   return Server(std::move(impl));
 }
 
