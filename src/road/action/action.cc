@@ -134,7 +134,8 @@ std::string authentication_results(const identity::Papers& papers, const Setting
   header.authserv_id = settings.authserv_id;
   header.results.push_back(authres::spf_result(papers.spf_mfrom));
   // The HELO identity has a word of its own unless the null return path made it the first one.
-  if (papers.spf_mfrom.identity != spf::Identity::kHelo) header.results.push_back(authres::spf_result(papers.spf_helo));
+  if (papers.spf_mfrom.identity != spf::Identity::kHelo && !papers.spf_helo.domain.empty())
+    header.results.push_back(authres::spf_result(papers.spf_helo));
   if (papers.dkim.empty()) header.results.push_back({"dkim", "none"});
   for (const auto& signature : papers.dkim) header.results.push_back(dkim_result(signature));
   header.results.push_back(dmarc_result(papers.dmarc));

@@ -62,7 +62,8 @@ Recipient look_at(const LocalDomain& domain, const mail::Address& address) {
   return domain.check == Check::kAny ? Recipient::kKnown : Recipient::kAsk;
 }
 
-core::Task<SenderDomain> look_up(mail::Domain domain, dns::Resolver& resolver, core::Budget& budget) {
+core::Task<SenderDomain> look_up(mail::Domain domain, Wanted wanted, dns::Resolver& resolver, core::Budget& budget) {
+  if (!wanted.existence && !wanted.null_mx && !wanted.address) co_return SenderDomain::kGood;
   const dns::Name name = domain.name();
   const auto mx = co_await resolver.lookup(name, dns::Type::kMx, budget);
   if (dns::is_temporary(mx->code)) co_return SenderDomain::kTemporary;
@@ -72,6 +73,7 @@ core::Task<SenderDomain> look_up(mail::Domain domain, dns::Resolver& resolver, c
     const bool null_mx = mx->exchanges.size() == 1 && mx->exchanges.front().exchange.is_root();
     co_return null_mx ? SenderDomain::kNullMx : SenderDomain::kGood;
   }
+  if (!wanted.address) co_return SenderDomain::kGood;  // no data: the name is there
   bool temporary = false;
   for (const dns::Type type : {dns::Type::kA, dns::Type::kAaaa}) {
     const auto answer = co_await resolver.lookup(name, type, budget);

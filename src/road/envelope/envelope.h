@@ -58,6 +58,10 @@ enum class SenderDomain : std::uint8_t {
   kNoAddress,    // neither MX nor A nor AAAA
   kTemporary,    // the DNS did not answer
 };
-core::Task<SenderDomain> look_up(mail::Domain domain, dns::Resolver& resolver, core::Budget& budget);
+// What must be told apart; what is not wanted is not asked for and counts as good.
+struct Wanted {
+  bool existence = true, null_mx = true, address = true;
+};
+core::Task<SenderDomain> look_up(mail::Domain domain, Wanted wanted, dns::Resolver& resolver, core::Budget& budget);
 
 }  // namespace sekisho::envelope

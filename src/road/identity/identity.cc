@@ -25,32 +25,46 @@ std::optional<mail::Domain> domain_of(std::string_view mail_from) {
   return at == std::string_view::npos ? std::nullopt : mail::Domain::parse(mail_from.substr(at + 1));
 }
 
-core::Task<void> read_envelope(const Client& client, const Settings& settings, dns::Resolver& resolver,
-                               const core::Clock& clock, std::int64_t now_s, core::Budget& budget, Papers& papers) {
+core::Task<void> read_mail_from(const Client& client, const Settings& settings, dns::Resolver& resolver,
+                                const core::Clock& clock, std::int64_t now_s, core::Budget& budget, Papers& papers) {
   spf::Settings limits;
   limits.elapsed_ms_max = settings.time_ms;
   limits.clock = &clock;
-  spf::Query mfrom{client.ip, client.helo, client.mail_from, spf::Identity::kMfrom, settings.host, now_s};
-  spf::Query helo = mfrom;
-  helo.identity = spf::Identity::kHelo;
-  // Each identity has a budget of its own: a record made to be costly must not silence the others.
-  core::Budget helo_budget = budget, iprev_budget = budget;
-  std::vector<core::Task<int>> all;
-  all.push_back(check_spf(mfrom, resolver, budget, limits, papers.spf_mfrom));
-  all.push_back(check_spf(helo, resolver, helo_budget, limits, papers.spf_helo));
-  all.push_back(check_iprev(client.ip, resolver, iprev_budget, papers.iprev));
-  co_await core::when_all(std::move(all));
+  const spf::Query query{client.ip, client.helo, client.mail_from, spf::Identity::kMfrom, settings.host, now_s};
+  papers.spf_mfrom = co_await spf::evaluate(query, resolver, budget, limits);
   append(papers.findings, papers.spf_mfrom.findings);
 }
 
+core::Task<void> read_client(const Client& client, const Settings& settings, dns::Resolver& resolver,
+                             const core::Clock& clock, std::int64_t now_s, core::Budget& budget, Papers& papers) {
+  spf::Settings limits;
+  limits.elapsed_ms_max = settings.time_ms;
+  limits.clock = &clock;
+  const spf::Query query{client.ip, client.helo, client.mail_from, spf::Identity::kHelo, settings.host, now_s};
+  // Each has a budget of its own: a record made to be costly must not silence the other.
+  core::Budget helo_budget = budget, iprev_budget = budget;
+  std::vector<core::Task<int>> all;
+  // RFC 7208 section 2.4: of the null return path the HELO name has been checked already.
+  if (papers.spf_mfrom.identity == spf::Identity::kHelo)
+    papers.spf_helo = papers.spf_mfrom;
+  else
+    all.push_back(check_spf(query, resolver, helo_budget, limits, papers.spf_helo));
+  all.push_back(check_iprev(client.ip, resolver, iprev_budget, papers.iprev));
+  co_await core::when_all(std::move(all));
+}
+
+bool spent(const Papers& papers) { return papers.spf_mfrom.lookups >= spf::Settings{}.lookups_max; }
+
 core::Task<void> read_message(const mail::Message& message, const Settings& settings, dns::Resolver& resolver,
-                              std::int64_t now_s, unsigned sample, core::Budget& budget, Papers& papers) {
+                              std::int64_t now_s, unsigned sample, core::Budget& budget, Papers& papers,
+                              io::Pool* pool) {
   papers.author = author::evaluate(message, budget);
   append(papers.findings, papers.author.findings);
 
   dkim::Options options;
   options.now_s = now_s;
   options.legacy = settings.dkim_legacy;
+  options.pool = pool;
   if (settings.psl)
     options.is_public_suffix = [psl = settings.psl](const mail::Domain& d) { return psl->is_public_suffix(d); };
   papers.dkim = co_await dkim::verify(message, resolver, options, budget, papers.findings);

@@ -38,7 +38,7 @@ struct Client {
 
 struct Papers {
   spf::Evaluation spf_mfrom;  // of the null return path: postmaster@helo (RFC 7208 section 2.4)
-  spf::Evaluation spf_helo;
+  spf::Evaluation spf_helo;   // an empty domain: not asked
   iprev::Evaluation iprev;
   std::vector<dkim::Verification> dkim;
   author::Author author;
@@ -46,12 +46,19 @@ struct Papers {
   road::Findings findings;  // of all of the above, in the order of the road
 };
 
-// Both SPF identities and the reverse name, side by side.
-core::Task<void> read_envelope(const Client& client, const Settings& settings, dns::Resolver& resolver,
-                               const core::Clock& clock, std::int64_t now_s, core::Budget& budget, Papers& papers);
+// SPF of MAIL FROM: the question that decides most.
+core::Task<void> read_mail_from(const Client& client, const Settings& settings, dns::Resolver& resolver,
+                                const core::Clock& clock, std::int64_t now_s, core::Budget& budget, Papers& papers);
+// What is asked besides, side by side: SPF of the HELO name and the reverse name.
+core::Task<void> read_client(const Client& client, const Settings& settings, dns::Resolver& resolver,
+                             const core::Clock& clock, std::int64_t now_s, core::Budget& budget, Papers& papers);
+// A domain whose SPF record takes all look-ups it may take has had its share: nothing is asked besides.
+bool spent(const Papers& papers);
 // Author, DKIM, then DMARC, which rests on both and on SPF. sample: 0..99, drawn per mail (pct= of RFC 7489).
+// pool: where the octets of a big message are hashed; null: here.
 core::Task<void> read_message(const mail::Message& message, const Settings& settings, dns::Resolver& resolver,
-                              std::int64_t now_s, unsigned sample, core::Budget& budget, Papers& papers);
+                              std::int64_t now_s, unsigned sample, core::Budget& budget, Papers& papers,
+                              io::Pool* pool = nullptr);
 
 // The domain of a return path or HELO name, when it is one.
 std::optional<mail::Domain> domain_of(std::string_view mail_from);

@@ -35,36 +35,57 @@ verdict::OwnerPolicy facts(dmarc::Policy policy) {
   return verdict::OwnerPolicy::kNone;
 }
 
-core::Task<int> ask_sender_domain(mail::Domain domain, dns::Resolver& resolver, core::Budget& budget,
-                                  envelope::SenderDomain& into) {
-  into = co_await envelope::look_up(std::move(domain), resolver, budget);
+core::Task<int> ask_sender_domain(mail::Domain domain, envelope::Wanted wanted, dns::Resolver& resolver,
+                                  core::Budget& budget, envelope::SenderDomain& into) {
+  into = co_await envelope::look_up(std::move(domain), wanted, resolver, budget);
   co_return 0;
 }
 
-core::Task<int> ask_identity(const identity::Client& client, const identity::Settings& settings,
-                             dns::Resolver& resolver, const core::Clock& clock, std::int64_t now_s,
-                             core::Budget& budget, identity::Papers& papers) {
-  co_await identity::read_envelope(client, settings, resolver, clock, now_s, budget, papers);
+core::Task<int> ask_client(const identity::Client& client, const identity::Settings& settings, dns::Resolver& resolver,
+                           const core::Clock& clock, std::int64_t now_s, core::Budget& budget,
+                           identity::Papers& papers) {
+  co_await identity::read_client(client, settings, resolver, clock, now_s, budget, papers);
   co_return 0;
+}
+
+// What the policy would act on and SPF's own look-up has not told.
+envelope::Wanted wanted_of(const Case& mail, const verdict::Policy& policy) {
+  using verdict::Cell;
+  const auto acts = [&](Cell cell) { return policy.at(cell) != verdict::Action::kAccept; };
+  const bool exists = mail.papers.spf_mfrom.name == spf::Evaluation::Name::kExists;
+  envelope::Wanted out;
+  out.existence = !exists && (acts(Cell::k_sender_domain_nonexistent) || acts(Cell::k_sender_domain_temperror));
+  out.null_mx = acts(Cell::k_sender_domain_null_mx);
+  out.address = acts(Cell::k_sender_domain_no_address);
+  return out;
 }
 
 }  // namespace
 
 core::Task<void> read_envelope(Case& mail, const Config& config, dns::Resolver& resolver, const core::Clock& clock,
                                std::int64_t now_s, core::Budget& budget) {
-  core::Budget domain_budget = budget;
-  std::vector<core::Task<int>> all;
-  all.push_back(ask_identity(mail.client, config.identity, resolver, clock, now_s, budget, mail.papers));
+  co_await identity::read_mail_from(mail.client, config.identity, resolver, clock, now_s, budget, mail.papers);
   auto domain = identity::domain_of(mail.client.mail_from);
   mail.sender_domain_asked = domain.has_value();
-  if (domain) all.push_back(ask_sender_domain(std::move(*domain), resolver, domain_budget, mail.sender_domain));
+  if (domain && mail.papers.spf_mfrom.name == spf::Evaluation::Name::kMissing) {
+    mail.sender_domain =
+        envelope::SenderDomain::kNonExistent;  // RFC 8020: NXDOMAIN is about the name, whatever the type
+    domain.reset();
+  }
+  // Its record led to ten other places: it exists, and a null MX (RFC 7505) would deny what the record says.
+  if (identity::spent(mail.papers)) co_return;
+  core::Budget domain_budget = budget;
+  std::vector<core::Task<int>> all;
+  all.push_back(ask_client(mail.client, config.identity, resolver, clock, now_s, budget, mail.papers));
+  const envelope::Wanted wanted = wanted_of(mail, config.policy);
+  if (domain) all.push_back(ask_sender_domain(std::move(*domain), wanted, resolver, domain_budget, mail.sender_domain));
   co_await core::when_all(std::move(all));
 }
 
 core::Task<void> read_message(Case& mail, const mail::Message& message, const Config& config, dns::Resolver& resolver,
-                              std::int64_t now_s, unsigned sample, core::Budget& budget) {
+                              std::int64_t now_s, unsigned sample, core::Budget& budget, io::Pool* pool) {
   mail.received_count = static_cast<unsigned>(message.received_count());
-  co_await identity::read_message(message, config.identity, resolver, now_s, sample, budget, mail.papers);
+  co_await identity::read_message(message, config.identity, resolver, now_s, sample, budget, mail.papers, pool);
 }
 
 verdict::Facts facts_of(const Case& mail, road::Findings& all) {

@@ -88,7 +88,7 @@ struct Case {  // one mail, as far as it is known
 core::Task<void> read_envelope(Case& mail, const Config& config, dns::Resolver& resolver, const core::Clock& clock,
                                std::int64_t now_s, core::Budget& budget);
 core::Task<void> read_message(Case& mail, const mail::Message& message, const Config& config, dns::Resolver& resolver,
-                              std::int64_t now_s, unsigned sample, core::Budget& budget);
+                              std::int64_t now_s, unsigned sample, core::Budget& budget, io::Pool* pool = nullptr);
 // The span in Facts views into `all`, which the caller keeps.
 verdict::Facts facts_of(const Case& mail, road::Findings& all);
 // The domain whose DNS fault makes this mail wait; "" when none does.

@@ -21,13 +21,15 @@ std::string result_word(road::AuthResult result) { return std::string(road::word
 void add_authentication(const identity::Papers& papers, std::vector<trail::Authentication>& out) {
   out.push_back({"spf", result_word(papers.spf_mfrom.result), papers.spf_mfrom.domain.text(),
                  std::string(spf::word(papers.spf_mfrom.identity))});
-  out.push_back({"spf_helo", result_word(papers.spf_helo.result), papers.spf_helo.domain.text(), "helo"});
+  if (!papers.spf_helo.domain.empty())
+    out.push_back({"spf_helo", result_word(papers.spf_helo.result), papers.spf_helo.domain.text(), "helo"});
   for (const auto& v : papers.dkim)
     out.push_back({"dkim", result_word(v.result), v.signing_domain, core::printable(v.selector, 64)});
   const auto& dmarc = papers.dmarc;
   out.push_back({"dmarc", result_word(dmarc.result), dmarc.author_domain ? dmarc.author_domain->text() : "",
                  "p=" + std::string(dmarc::word(dmarc.policy))});
-  out.push_back({"iprev", result_word(papers.iprev.result), papers.iprev.name ? papers.iprev.name->text() : "", ""});
+  if (papers.iprev.result != road::AuthResult::kNone)
+    out.push_back({"iprev", result_word(papers.iprev.result), papers.iprev.name ? papers.iprev.name->text() : "", ""});
 }
 
 std::string message_id_of(const mail::Message& message) {

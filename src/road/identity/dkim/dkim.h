@@ -11,6 +11,7 @@
 #include "base/core/result.h"
 #include "base/core/task.h"
 #include "base/dns/dns.h"
+#include "base/io/io.h"
 #include "mail/address/address.h"
 #include "mail/message/message.h"
 #include "road/finding/finding.h"
@@ -37,6 +38,9 @@ struct Verification {
   bool passed() const { return result == road::AuthResult::kPass; }
 };
 
+// Hashing a bigger message takes milliseconds: it belongs on a pool, not on a loop.
+constexpr std::size_t kBigBytes = 1u << 20;
+
 struct Options {
   std::int64_t now_s = 0;           // wall time, for t= and x=
   bool legacy = false;              // RSA from 512 bits, sha1, v= missing or 0.5, g=, draft-00 without bh=
@@ -46,6 +50,7 @@ struct Options {
   std::size_t max_fields = 100;     // fields beyond this are not even listed
   // For the finding dkim_d_public_suffix; may be empty.
   std::function<bool(const mail::Domain&)> is_public_suffix;
+  io::Pool* pool = nullptr;  // where big messages are hashed; null: on the caller's thread
 };
 
 // In the order of the header; empty when there is no signature. Words:

@@ -137,13 +137,19 @@ core::Task<std::vector<Verification>> verify(const mail::Message& message, dns::
   auto fetching = fetch_keys(fields, resolver, budget);
   const auto answers = co_await fetching;
 
-  const signature::HeaderIndex index(message);
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    if (fields[i].refusal) continue;
-    fields[i].refusal = refuse_answer(*answers[i]);
-    if (!fields[i].refusal) check_signature(fields[i], answers[i]->texts, message, index, options, budget);
-  }
-  check_bodies(fields, message, budget);
+  std::function<void()> check = [&] {
+    const signature::HeaderIndex index(message);
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      if (fields[i].refusal) continue;
+      fields[i].refusal = refuse_answer(*answers[i]);
+      if (!fields[i].refusal) check_signature(fields[i], answers[i]->texts, message, index, options, budget);
+    }
+    check_bodies(fields, message, budget);
+  };
+  if (options.pool && message.size() > kBigBytes)
+    co_await options.pool->run(std::move(check));
+  else
+    check();
 
   shorten_heads(fields);
   for (Field& field : fields) {

@@ -149,6 +149,10 @@ bool Check::count_lookup() {
 std::optional<Check::Result> Check::check_host(std::string_view domain) {
   dns::AnswerPtr answer;  // keeps the record alive while its terms are read
   const Got got = ask(domain, dns::Type::kTxt, answer);
+  if (out_.name == Evaluation::Name::kUnknown && domain.data() == domain_.data()) {
+    if (got == Got::kRecords || got == Got::kNothing) out_.name = Evaluation::Name::kExists;
+    if (got == Got::kNoName) out_.name = Evaluation::Name::kMissing;
+  }
   switch (got) {
     case Got::kRecords:
       break;

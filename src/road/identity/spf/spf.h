@@ -79,7 +79,12 @@ struct Evaluation {
   std::string explanation;    // the domain's own text for a fail; "" when it gives no usable one
   unsigned lookups = 0;       // terms that asked the DNS
   unsigned void_lookups = 0;  // of these: terms that found nothing
-  road::Findings findings;    // spf_fail, spf_softfail, spf_temperror, spf_permerror, spf_pass_all, spf_pass_wide
+  enum class Name : unsigned char {
+    kUnknown,
+    kExists,
+    kMissing
+  } name = Name::kUnknown;  // what the DNS told of `domain`
+  road::Findings findings;  // spf_fail, spf_softfail, spf_temperror, spf_permerror, spf_pass_all, spf_pass_wide
 };
 
 // With the answers at hand only: one pass, no coroutine, no allocation unless something is wrong with the record or the
