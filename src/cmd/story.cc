@@ -99,10 +99,18 @@ json::object body(const trail::Outcome& o) {
 }
 
 json::object body(const trail::Refused& r) {
-  return {{"session", r.session.text()},    {"client", to_json(r.client)},
-          {"mail_from", utf8(r.mail_from)}, {"recipients", to_json(r.recipients)},
-          {"deferred", r.deferred},         {"rejected", r.rejected},
-          {"reply", utf8(r.reply)},         {"reasons", to_json(r.reasons)},
+  json::array senders;
+  for (const auto& s : r.senders) senders.push_back(json::value(utf8(s.mail_from)));
+  return {{"session", r.session.text()},
+          {"client", to_json(r.client)},
+          {"mail_from", utf8(r.mail_from)},
+          {"more_mail_from", senders},
+          {"recipients", to_json(r.recipients)},
+          {"deferred", r.deferred},
+          {"rejected", r.rejected},
+          {"reply", utf8(r.reply)},
+          {"reasons", to_json(r.reasons)},
+          {"receipt", r.receipt},
           {"lawful_basis", r.lawful_basis}};
 }
 
@@ -151,16 +159,22 @@ std::string reasons_text(const json::object& event) {
   return out;
 }
 
+std::string recipients_text(const json::object& e) {
+  std::string out;
+  for (const auto& r : e.at("recipients").as_array())
+    out += line("rcpt to", at(r.as_object(), "address").empty()
+                               ? at(r.as_object(), "hash") + " @" + at(r.as_object(), "domain")
+                               : at(r.as_object(), "address"));
+  return out;
+}
+
 std::string decided_text(const json::object& d) {
   const auto& client = d.at("client").as_object();
   std::string out = line("client", at(client, "ip") + " port " + at(client, "port") + ", helo " + at(client, "helo") +
                                        (at(client, "reverse_name").empty() ? "" : ", " + at(client, "reverse_name")) +
                                        (at(client, "tls").empty() ? "" : ", " + at(client, "tls")));
   out += line("mail from", "<" + at(d, "mail_from") + ">");
-  for (const auto& r : d.at("recipients").as_array())
-    out += line("rcpt to", at(r.as_object(), "address").empty()
-                               ? at(r.as_object(), "hash") + " @" + at(r.as_object(), "domain")
-                               : at(r.as_object(), "address"));
+  out += recipients_text(d);
   out += line("author", at(d, "author")) + line("message-id", at(d, "message_id")) +
          line("size", at(d, "size_bytes") + " bytes");
   for (const auto& a : d.at("authentication").as_array()) {
@@ -177,6 +191,16 @@ std::string decided_text(const json::object& d) {
   return out + reasons_text(d) + line("reply", at(d, "reply")) + line("receipt", at(d, "receipt"));
 }
 
+std::string refused_text(const json::object& e) {
+  std::string out =
+      line("client", at(e.at("client").as_object(), "ip")) + line("mail from", "<" + at(e, "mail_from") + ">");
+  for (const auto& sender : e.at("more_mail_from").as_array())
+    out += line("mail from", "<" + std::string(sender.as_string()) + ">");
+  return out + recipients_text(e) +
+         line("refusals", at(e, "rejected") + " rejected, " + at(e, "deferred") + " deferred") +
+         line("last reply", at(e, "reply")) + reasons_text(e) + line("receipt", at(e, "receipt"));
+}
+
 std::string event_text(const json::object& e) {
   const std::string name = at(e, "event");
   std::string out = at(e, "time") + "  " + name + "\n";
@@ -185,11 +209,7 @@ std::string event_text(const json::object& e) {
     return out + line("delivered", at(e, "delivered")) +
            line("next hop", at(e, "next_hop") + ": " + at(e, "next_hop_reply")) + line("queue id", at(e, "queue_id")) +
            line("our reply", at(e, "reply"));
-  if (name == "refused")
-    return out + line("client", at(e.at("client").as_object(), "ip")) +
-           line("mail from", "<" + at(e, "mail_from") + ">") +
-           line("refusals", at(e, "rejected") + " rejected, " + at(e, "deferred") + " deferred") +
-           line("last reply", at(e, "reply")) + reasons_text(e);
+  if (name == "refused") return out + refused_text(e);
   if (name == "session")
     return out + line("mails", at(e, "mails") + ", accepted " + at(e, "accepted")) +
            line("recipients", at(e, "recipients_seen") + ", unknown " + at(e, "unknown_recipients")) +

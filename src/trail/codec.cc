@@ -27,6 +27,10 @@ void fields(V& v, Recipient& r) {
   v(Tag::recipient_reply, r.reply);
 }
 template <class V>
+void fields(V& v, Sender& s) {
+  v(Tag::mail_from, s.mail_from);
+}
+template <class V>
 void fields(V& v, FindingFact& f) {
   v(Tag::room, f.room), v(Tag::code, f.code), v(Tag::result, f.result), v(Tag::evidence, f.evidence);
 }
@@ -69,7 +73,7 @@ void fields(V& v, Refused& r) {
   v(Tag::mail_from, r.mail_from), v(Tag::recipients, r.recipients), v(Tag::deferred, r.deferred),
       v(Tag::rejected, r.rejected);
   v(Tag::reply, r.reply), v(Tag::receipt, r.receipt), v(Tag::reasons, r.reasons), v(Tag::lawful_basis, r.lawful_basis);
-  v(Tag::mode, r.mode), v(Tag::since_us, r.since_us);
+  v(Tag::mode, r.mode), v(Tag::since_us, r.since_us), v(Tag::senders, r.senders);
 }
 template <class V>
 void fields(V& v, SessionSummary& s) {

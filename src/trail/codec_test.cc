@@ -47,10 +47,11 @@ std::vector<Event> samples() {
   decided.road = "inbound";
   decided.config_id = "0123";
   Outcome outcome{id_of(1), "reject", "550 no", true, "hop", "250 ok", "Q1", {recipient}, true, 77};
-  Refused refused{id_of(2),       client,    "m@x",
-                  {recipient},    3,         4,
-                  "451 later",    "rc",      {{"connection", "limit", "c", "defer", "", false}},
-                  "self_defence", "enforce", 99};
+  Refused refused{id_of(2),          client,    "m@x",
+                  {recipient},       3,         4,
+                  "451 later",       "rc",      {{"connection", "limit", "c", "defer", "", false}},
+                  "self_defence",    "enforce", 99,
+                  {{"n@y"}, {"o@z"}}};
   SessionSummary session;
   session.session = id_of(2);
   session.client = client;

@@ -82,16 +82,21 @@ struct Outcome {
   std::uint64_t duration_us = 0;
   bool operator==(const Outcome&) const = default;
 };
+struct Sender {
+  std::string mail_from;
+  bool operator==(const Sender&) const = default;
+};
 struct Refused {
   TransactionId session;
   Client client;
-  std::string mail_from;              // of the last one
+  std::string mail_from;              // of the first one
   std::vector<Recipient> recipients;  // the first few
   std::uint64_t deferred = 0, rejected = 0;
   std::string reply, receipt;       // the last
   std::vector<ReasonFact> reasons;  // each once
   std::string lawful_basis, mode;
   std::uint64_t since_us = 0;
+  std::vector<Sender> senders;  // the next few different ones
   bool operator==(const Refused&) const = default;
 };
 struct SessionSummary {

@@ -74,6 +74,7 @@ class Match {
   void operator()(const Refused& event) {
     client(event.client);
     mail_from(event.mail_from);
+    for (const auto& sender : event.senders) mail_from(sender.mail_from);
     recipients(event.recipients);
   }
   void operator()(const SessionSummary& event) { client(event.client); }

@@ -86,7 +86,12 @@ class Entries {
     client(event.client);
     mail_from(event.mail_from);
     recipients(event.recipients);
-    domains({domain_of(event.mail_from)});
+    std::set<std::string> names{domain_of(event.mail_from)};
+    for (const auto& sender : event.senders) {
+      mail_from(sender.mail_from);
+      names.insert(domain_of(sender.mail_from));
+    }
+    domains(names);
   }
   void operator()(const SessionSummary& event) {
     story(event.session, true);

@@ -217,6 +217,7 @@ TEST_F(TrailTest, RefusedAndSessions) {
   refused.session = id_of(50);
   refused.client = mail(9).client;
   refused.mail_from = "spam@bad.example";
+  refused.senders = {{"more@worse.example"}};
   refused.recipients = {{{}, "", "user@dest.example", ""}};
   refused.rejected = 100000;
   refused.reply = "550 5.7.1 no";
@@ -239,6 +240,8 @@ TEST_F(TrailTest, RefusedAndSessions) {
   EXPECT_EQ(by_recipient.stories[0].state, StoryState::kRefused);
   EXPECT_EQ(by_recipient.stories[0].events.size(), 2u);
   EXPECT_EQ(ids({.domain = "bad.example"}), "50 ");
+  EXPECT_EQ(ids({.mail_from = "more@worse.example"}), "50 ");
+  EXPECT_EQ(ids({.domain = "worse.example"}), "50 ");
   const auto with_session = find({.transaction = id_of(1)}).stories.at(0);
   EXPECT_EQ(with_session.events.size(), 2u);
 }

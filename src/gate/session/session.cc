@@ -9,6 +9,7 @@
 namespace sekisho::session {
 namespace {
 constexpr std::size_t kFlushAt = 16384;
+constexpr std::size_t kBigBytes = 1u << 20;  // parsing more takes milliseconds
 // After a refusal octets still under way are read for a while: a close with unread octets would become a RST, which can
 // destroy the last reply before the client has read it.
 constexpr std::int64_t kLingerMs = 2'000;
@@ -25,7 +26,7 @@ std::optional<smtp::Reply> reply_of(Step step) {
 }
 }  // namespace
 
-class Session {
+class Session final : public smtp::RefusalWitness {
  public:
   Session(int fd, io::Endpoint local, const Shared& shared, Roster& roster)
       : shared_(shared), roster_(roster), socket_(fd), server_(shared.settings.smtp, shared.pool) {
@@ -41,7 +42,7 @@ class Session {
     facts_.client = socket_.remote();
     facts_.local = local.port != 0 ? local : socket_.local();
   }
-  ~Session() {
+  ~Session() override {
     if (next_) next_->previous_ = previous_;
     (previous_ ? previous_->next_ : roster_.first_) = next_;
     --roster_.size_;
@@ -50,6 +51,10 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   core::Task<void> run();
+  void refused(std::string_view finding, smtp::Reply& reply, const smtp::Path* mail_from) override {
+    facts();
+    road_->at_refused(finding, reply, mail_from);
+  }
   void drain_now() {
     if (idle_) socket_.cancel();
   }
@@ -98,6 +103,7 @@ class Session {
 
 core::Task<void> Session::run() {
   road_ = shared_.make_road(facts_);
+  server_.set_witness(this);
   co_await watch_for_early_talk();
   smtp::Action action = server_.start();
   line_since_ms_ = io::now_ms();
@@ -165,7 +171,13 @@ core::Task<void> Session::ask_helo(smtp::HeloCommand command) {
 
 core::Task<void> Session::ask_message(std::string octets, smtp::OctetLease lease) {
   core::Budget budget;
-  auto message = mail::Message::parse(std::move(octets), budget);
+  core::Result<std::shared_ptr<const mail::Message>, mail::MessageError> message =
+      core::error(mail::MessageError::kTooComplex);
+  std::function<void()> parse = [&] { message = mail::Message::parse(std::move(octets), budget); };
+  if (shared_.workers && octets.size() > kBigBytes)
+    co_await shared_.workers->run(std::move(parse));
+  else
+    parse();
   if (!message) {
     road_->at_reset();
     server_.answer(smtp::Reply{554, "5.6.0", {"The message header is too complex"}});

@@ -84,6 +84,9 @@ class Road {
   virtual core::Task<Step> at_rcpt_to(const smtp::Path& path) = 0;
   // Decides, hands over to the next hop and gives the final reply. The transaction is over with it.
   virtual core::Task<smtp::Reply> at_message(std::shared_ptr<const mail::Message> message) = 0;
+  // The gate refuses a message by itself (smtp::RefusalWitness says which); the road may record it and add to the
+  // reply.
+  virtual void at_refused(std::string_view, smtp::Reply&, const smtp::Path*) {}
   // The transaction ended without a message: RSET, EHLO, STARTTLS, or a message refused by the gate.
   virtual void at_reset() {}
   // Last, once, whatever happened. An open transaction is over.
@@ -97,7 +100,8 @@ struct Shared {
   RoadFactory make_road;
   core::Clock& clock;
   core::Random& random;
-  smtp::OctetPool& pool;  // the octets of all messages in RAM
+  smtp::OctetPool& pool;        // the octets of all messages in RAM
+  io::Pool* workers = nullptr;  // where big messages are parsed; null: on the loop
 };
 
 // The sessions of one loop, so that a drain can reach those that wait. Used on that loop only.

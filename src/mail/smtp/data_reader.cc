@@ -12,11 +12,7 @@ bool is_line_end(char c) { return c == '\r' || c == '\n'; }
 }  // namespace
 
 DataReader::DataReader(const DataLimits& limits, OctetLease lease, std::uint64_t size_hint)
-    : limits_(limits), lines_(limits.line_bytes), lease_(std::move(lease)) {
-  // A promised size saves copies; it is not believed beyond a modest block.
-  const std::uint64_t first = std::clamp(size_hint, kFirstBlock, kMaxHint);
-  if (lease_.grow_to(first)) octets_.reserve(first);
-}
+    : limits_(limits), lines_(limits.line_bytes), lease_(std::move(lease)), size_hint_(std::min(size_hint, kMaxHint)) {}
 
 bool DataReader::feed(std::string_view& input) {
   LineReader::Piece piece;
@@ -67,7 +63,11 @@ void DataReader::store(std::string_view octets) {
   if (size_ > limits_.size_bytes) fail(DataFault::kTooBig);
   if (fault_ != DataFault::kNone) return;
   if (size_ > octets_.capacity()) {
-    const std::uint64_t grown = std::max(size_, std::min<std::uint64_t>(octets_.capacity() * 2, limits_.size_bytes));
+    // Nothing is held before octets come. A promised size saves copies, but it is believed only after a first block and
+    // not beyond a modest one: a client that promises and stalls must not take the others' room.
+    std::uint64_t grown = std::max(kFirstBlock, std::min<std::uint64_t>(octets_.capacity() * 2, limits_.size_bytes));
+    if (octets_.capacity() >= kFirstBlock) grown = std::max(grown, size_hint_);
+    grown = std::max(grown, size_);
     if (!lease_.grow_to(grown)) return fail(DataFault::kNoMemory);
     octets_.reserve(grown);
   }

@@ -29,7 +29,7 @@ struct DataLimits {
 
 class DataReader {
  public:
-  // size_hint: what SIZE= promised, 0 when nothing did.
+  // size_hint: what SIZE= promised, 0 when nothing did. Nothing is leased before octets come.
   DataReader(const DataLimits& limits, OctetLease lease, std::uint64_t size_hint);
   // Takes octets from the front of input, none behind the end. True once the end was seen.
   bool feed(std::string_view& input);
@@ -54,6 +54,7 @@ class DataReader {
   LineReader lines_;
   OctetLease lease_;
   std::string octets_;
+  std::uint64_t size_hint_;
   std::uint64_t seen_ = 0;
   std::uint64_t size_ = 0;  // of the message, stored or not
   DataFault fault_ = DataFault::kNone;

@@ -13,6 +13,9 @@ bool names_unknown_recipient(const Reply& reply) {
   // RFC 3463: 5.1.1 bad destination mailbox address.
   return reply.code >= 500 && reply.enhanced == "5.1.1";
 }
+
+Reply too_big() { return {552, "5.3.4", {"Message size exceeds the limit"}}; }
+Reply bare_line_end() { return {550, "5.5.2", {"Bare CR or LF in the message"}}; }
 }  // namespace
 
 Server::Server(const ServerSettings& settings, OctetPool& pool)
@@ -84,7 +87,7 @@ std::optional<Action> Server::read_data(Reading& reading, std::string_view& inpu
   if (reading.data.feed(input)) return end_of_data(reading);
   if (reading.data.endless()) {
     reset_ = true;
-    say_and_end("552 5.3.4 Message size exceeds the limit\r\n");
+    say_and_end(witnessed("size_exceeded", too_big()).format());
   }
   return std::nullopt;
 }
@@ -104,17 +107,17 @@ std::optional<Action> Server::end_of_data(Reading& reading) {
     // Whoever relayed such a message may have seen another end of it than we do: then what follows is still its text.
     case DataFault::kBareLineEnd:
       ++events_.bare_line_end;
-      say_and_end("550 5.5.2 Bare CR or LF in the message\r\n");
+      say_and_end(witnessed("bare_line_end", bare_line_end()).format());
       break;
     case DataFault::kNul:
       ++events_.nul;
-      say_and_end("550 5.6.0 NUL in the message\r\n");
+      say_and_end(witnessed("nul_octet", {550, "5.6.0", {"NUL in the message"}}).format());
       break;
     case DataFault::kLineTooLong:
-      refuse("554 5.6.0 A line of the message is too long\r\n");
+      refuse(witnessed("line_too_long", {554, "5.6.0", {"A line of the message is too long"}}));
       break;
     case DataFault::kTooBig:
-      refuse("552 5.3.4 Message size exceeds the limit\r\n");
+      refuse(witnessed("size_exceeded", too_big()));
       break;
     case DataFault::kNoMemory:
     case DataFault::kNone:
@@ -206,7 +209,7 @@ void Server::give_up(std::string_view reason_421) {
   if (std::holds_alternative<Ended>(state_)) return;
   if (looks_ended()) {
     ++events_.bare_line_end;
-    return say_and_end("550 5.5.2 Bare CR or LF in the message\r\n");
+    return say_and_end(witnessed("bare_line_end", bare_line_end()).format());
   }
   std::string reply("421 ");
   (reply += reason_421) += "\r\n";
@@ -226,6 +229,11 @@ bool Server::looks_ended() const {
 void Server::say_and_end(std::string_view reply) {
   say(reply);
   state_ = Ended{};
+}
+
+Reply Server::witnessed(std::string_view finding, Reply reply, const Path* mail_from) {
+  if (witness_) witness_->refused(finding, reply, mail_from);
+  return reply;
 }
 
 void Server::refuse(std::string_view reply) {

@@ -67,11 +67,21 @@ struct StartTls {};  // write output(), do the handshake, then call tls_started(
 struct Close {};     // write output(), then hang up
 using Action = std::variant<NeedInput, AskConnect, AskHelo, AskMail, AskRcpt, AskMessage, StartTls, Close>;
 
+// Is told of every message that the core refuses by itself, before its reply is written, and may add to the reply's
+// text. finding: "size_exceeded", "bare_line_end", "nul_octet" or "line_too_long". mail_from: of a MAIL that was
+// refused; null when a transaction is open.
+class RefusalWitness {
+ public:
+  virtual ~RefusalWitness() = default;
+  virtual void refused(std::string_view finding, Reply& reply, const Path* mail_from) = 0;
+};
+
 class Server {
  public:
   Server(const ServerSettings& settings, OctetPool& pool);  // both outlive it
 
-  Action start();  // once, first
+  void set_witness(RefusalWitness* witness) { witness_ = witness; }  // outlives it; null: nobody
+  Action start();                                                    // once, first
   Action feed(std::string_view& input);
   // To the last question: nothing = go on with the usual reply. AskMessage always needs a reply.
   // A negative reply to AskConnect ends the session; Reply::close or code 421 ends it after any.
@@ -126,12 +136,14 @@ class Server {
   void say_and_end(std::string_view reply);
   void refuse(std::string_view reply);  // a 5xx that counts
   void refuse(const Reply& reply);
+  Reply witnessed(std::string_view finding, Reply reply, const Path* mail_from = nullptr);
   void count_error();
   bool count_junk();
   void drop_transaction();
 
   const ServerSettings& settings_;
   OctetPool& pool_;
+  RefusalWitness* witness_ = nullptr;
   Capabilities offered_;
   std::variant<Opening, Greeted, Ready, Envelope, Reading, Ended> state_;
   Question question_ = Question::kNone;

@@ -112,7 +112,14 @@ std::optional<Action> Server::run_mail(std::string_view argument) {
   }
   auto command = parse_mail(argument, offered_);
   if (!command) {
-    refuse(command.error());
+    Reply refusal = command.error();
+    if (refusal.code == 552) {  // a mail that could be named: whoever watches wants to know whose
+      Capabilities any_size = offered_;
+      any_size.size_limit_bytes = UINT64_MAX;
+      const auto named = parse_mail(argument, any_size);
+      refusal = witnessed("size_exceeded", std::move(refusal), named ? &named->path : nullptr);
+    }
+    refuse(refusal);
     return std::nullopt;
   }
   if (pool_.used() + command->parameters.size.value_or(0) > pool_.limit()) {

@@ -276,6 +276,59 @@ TEST(Server, LeaseGoesWithTheMessage) {
   EXPECT_EQ(driver.pool.used(), 0u);
 }
 
+struct Witness : RefusalWitness {
+  void refused(std::string_view finding, Reply& reply, const Path* mail_from) override {
+    seen += std::string(finding) + (mail_from ? " of " + mail_from->text : "") + "\n";
+    reply.lines.back() += " [code]";
+  }
+  std::string seen;
+};
+
+TEST(Server, AWitnessIsToldOfMessagesThatTheCoreRefuses) {
+  Witness witness;
+  for (const std::string data : {"a\rb\r\n", "a\nb\r\n"}) {
+    TestDriver driver;
+    driver.server.set_witness(&witness);
+    driver.feed(kOpening + data + ".\r\n");
+    EXPECT_TRUE(driver.replies.ends_with("Bare CR or LF in the message [code]\r\n")) << driver.replies;
+  }
+  ServerSettings small;
+  small.data.size_bytes = 1000;
+  TestDriver driver(small);
+  driver.server.set_witness(&witness);
+  driver.feed("EHLO c\r\nMAIL FROM:<big@b.example> SIZE=1001\r\n");
+  EXPECT_TRUE(driver.replies.ends_with("552 5.3.4 Message size exceeds the limit [code]\r\n")) << driver.replies;
+  driver.feed("MAIL FROM:<a@b.example>\r\nRCPT TO:<user@dest.example>\r\nDATA\r\n" + std::string(1001, 'x') +
+              "\r\n.\r\n");
+  EXPECT_TRUE(driver.replies.ends_with("552 5.3.4 Message size exceeds the limit [code]\r\n")) << driver.replies;
+  driver.feed("NOOP\r\nWHAT\r\n");  // what refuses no message is not told
+  EXPECT_EQ(driver.codes().back(), 500);
+  EXPECT_EQ(witness.seen, "bare_line_end\nbare_line_end\nsize_exceeded of big@b.example\nsize_exceeded\n");
+}
+
+TEST(Server, ANulIsToldToo) {
+  Witness witness;
+  TestDriver driver;
+  driver.server.set_witness(&witness);
+  driver.feed(kOpening + std::string("a\0b\r\n.\r\n", 8));
+  EXPECT_TRUE(driver.replies.ends_with("550 5.6.0 NUL in the message [code]\r\n")) << driver.replies;
+  EXPECT_EQ(witness.seen, "nul_octet\n");
+}
+
+// Who promises a big mail and stalls holds nothing; who stalls later holds little more than came.
+TEST(Server, APromisedSizeReservesNothing) {
+  TestDriver driver;
+  driver.feed("EHLO c\r\nMAIL FROM:<a@b.example> SIZE=10000000\r\nRCPT TO:<user@dest.example>\r\nDATA\r\n");
+  EXPECT_EQ(driver.codes().back(), 354);
+  EXPECT_EQ(driver.pool.used(), 0u);
+  driver.feed("x\r\n");
+  EXPECT_LE(driver.pool.used(), 16u << 10);
+  driver.feed(std::string(17'000, 'x') + "\r\n");
+  EXPECT_LE(driver.pool.used(), 256u << 10);
+  driver.feed(".\r\n");
+  EXPECT_EQ(driver.messages.at(0).size(), 17'005u);
+}
+
 TEST(Server, RefusalInPlaceOfTheGreeting) {
   ServerSettings settings;
   OctetPool pool(1 << 20);

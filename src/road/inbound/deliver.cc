@@ -65,9 +65,18 @@ std::string Desk::add_receipt(const session::SessionFacts& facts, const Case& ma
   return code;
 }
 
+core::Task<trail::Digest> Desk::take_digest(const mail::Message& message) {
+  if (message.size() <= dkim::kBigBytes) co_return digest_of(message);
+  trail::Digest digest{};
+  std::function<void()> hash = [&digest, &message] { digest = digest_of(message); };
+  co_await world_.pool.run(std::move(hash));
+  co_return digest;
+}
+
 core::Task<smtp::Reply> Desk::carry_out(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict,
                                         std::int64_t started_us) {
-  trail::Decided decided = decided_of(facts, open, verdict, digest_of(*open.transaction.message()));
+  const trail::Digest digest = co_await take_digest(*open.transaction.message());
+  trail::Decided decided = decided_of(facts, open, verdict, digest);
   if (log::enabled(log::Level::kDebug))
     log::write<log::Event::k_mail_judged>(log::name(open.transaction.id().text()),
                                           log::name(verdict::word(verdict.action)),

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/core/text.h"
+#include "base/log/log.h"
 
 namespace sekisho::inbound {
 
@@ -142,18 +143,44 @@ session::Step Desk::judge(const session::SessionFacts& facts, const Case& mail, 
     reply.close = true;
   }
   // An unknown recipient is told no more than that: a receipt for each would make harvesting a look-up service.
-  if (reply.enhanced != "5.1.1") add_receipt(facts, mail, verdict, reply);
+  if (reply.enhanced != "5.1.1") refused_.receipt = add_receipt(facts, mail, verdict, reply);
   sum_up(facts, mail, verdict, reply);
+  if (moment == verdict::Moment::kConnect && log::enabled(log::Level::kDebug))
+    log::write<log::Event::k_session_refused>(facts.client.ip, facts.client.port, reply.code);
   world_.meter.refused(moment, verdict);
   return session::Verdict{reply};
+}
+
+session::Step Desk::pass_on(const session::SessionFacts& facts, const Case& mail, const smtp::Reply& reply) {
+  sum_up(facts, mail, {}, reply);
+  return session::Verdict{reply};
+}
+
+void Desk::note_refused(const session::SessionFacts& facts, const Case& mail, std::string_view finding,
+                        smtp::Reply& reply) {
+  const bool size = finding == "size_exceeded";
+  verdict::Verdict verdict;
+  verdict.action = verdict.would_be = verdict::Action::kReject;
+  verdict.basis = verdict::Basis::kSelfDefence;
+  verdict.reasons.push_back({verdict::Stage::kEnvelope, size ? "verdict" : "envelope", finding,
+                             size ? std::to_string(world_.config()->message_bytes) : "", verdict::Action::kReject,
+                             true});
+  refused_.receipt = add_receipt(facts, mail, verdict, reply);
+  sum_up(facts, mail, verdict, reply);
+  world_.meter.refused(verdict::Moment::kMessage, verdict);
 }
 
 void Desk::sum_up(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict,
                   const smtp::Reply& reply) {
   (reply.temporary() ? deferred_ : rejected_) += 1;
   (reply.temporary() ? refused_.deferred : refused_.rejected) += 1;
-  if (refused_.since_us == 0) refused_.since_us = static_cast<std::uint64_t>(world_.clock.now_us());
-  refused_.mail_from = core::printable(mail.client.mail_from, 320);
+  if (refused_.since_us == 0) {
+    refused_.since_us = static_cast<std::uint64_t>(world_.clock.now_us());
+    refused_.mail_from = core::printable(mail.client.mail_from, 320);
+  } else {
+    note_sender(core::printable(mail.client.mail_from, 320));
+  }
+  for (const auto& rcpt : mail.rcpt_to) note_recipient(rcpt);
   refused_.reply = std::to_string(reply.code) + " " + reply.enhanced + " " + reply.lines.front();
   refused_.lawful_basis = verdict::word(verdict.basis);
   refused_.mode = "enforce";
@@ -163,6 +190,25 @@ void Desk::sum_up(const session::SessionFacts& facts, const Case& mail, const ve
     if (std::none_of(refused_.reasons.begin(), refused_.reasons.end(), same))
       refused_.reasons.push_back(reason_of(reason));
   }
+}
+
+// So many are found by their address later; a flood must not write the ledger full.
+constexpr std::size_t kSendersMax = 16, kRecipientsMax = 32;
+
+void Desk::note_sender(std::string mail_from) {
+  const auto same = [&](const trail::Sender& s) { return s.mail_from == mail_from; };
+  if (refused_.mail_from == mail_from || refused_.senders.size() >= kSendersMax) return;
+  if (std::none_of(refused_.senders.begin(), refused_.senders.end(), same))
+    refused_.senders.push_back({std::move(mail_from)});
+}
+
+void Desk::note_recipient(const std::string& address) {
+  const auto same = [&](const trail::Recipient& r) { return r.address == address; };
+  if (refused_.recipients.size() >= kRecipientsMax) return;
+  if (std::any_of(refused_.recipients.begin(), refused_.recipients.end(), same)) return;
+  trail::Recipient recipient;
+  recipient.address = address;
+  refused_.recipients.push_back(std::move(recipient));
 }
 
 void Desk::close(const session::SessionFacts& facts, const session::SessionSummary& summary) {

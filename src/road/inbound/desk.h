@@ -43,6 +43,10 @@ class Desk {
   // Decides before the message is here; a refusal gets its receipt and is summed up for the session's record.
   session::Step judge(const session::SessionFacts& facts, const Case& mail, const verdict::Policy& policy,
                       verdict::Moment moment, const Ruling& ruling);
+  // A reply that is not ours to give a verdict on (the next hop's about a recipient); summed up likewise.
+  session::Step pass_on(const session::SessionFacts& facts, const Case& mail, const smtp::Reply& reply);
+  // The gate's own refusal of a message: receipt and record.
+  void note_refused(const session::SessionFacts& facts, const Case& mail, std::string_view finding, smtp::Reply& reply);
   // Records, hands over, and gives the final reply.
   core::Task<smtp::Reply> carry_out(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict,
                                     std::int64_t started_us);
@@ -51,6 +55,9 @@ class Desk {
  private:
   void sum_up(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict,
               const smtp::Reply& reply);
+  core::Task<trail::Digest> take_digest(const mail::Message& message);
+  void note_sender(std::string mail_from);
+  void note_recipient(const std::string& address);
   std::string add_receipt(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict,
                           smtp::Reply& reply);
   core::Task<smtp::Reply> hand_over(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict,

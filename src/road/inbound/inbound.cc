@@ -57,6 +57,7 @@ class Inbound final : public session::Road {
     const Ruling ruling = desk_.ruling(open.mail);
     Case recipient;  // what is found about one recipient is not held against the others
     recipient.client = open.mail.client;
+    recipient.rcpt_to = {path.text};
     const envelope::LocalDomain* domain = desk_.local_domain(path, open.config());
     if (!domain) {
       recipient.findings.push_back({"envelope", "relay_denied", road::AuthResult::kNone, desk_.domain_text(path)});
@@ -66,7 +67,7 @@ class Inbound final : public session::Road {
         desk_.note_limit(recipient, world_.limits.take_recipient(facts_->client.ip, world_.clock.steady_ms()));
     }
     session::Step step =
-        recipient.reply ? session::Step(session::Verdict{*recipient.reply})
+        recipient.reply ? desk_.pass_on(*facts_, recipient, *recipient.reply)
                         : desk_.judge(*facts_, recipient, desk_.policy_for(open), verdict::Moment::kRcptTo, ruling);
     if (std::holds_alternative<session::Verdict>(step)) co_return step;
     open.domain = domain;
@@ -82,7 +83,7 @@ class Inbound final : public session::Road {
     open->seal_recipients();
     const unsigned sample = static_cast<unsigned>(world_.random.u64() % 100);
     co_await read_message(mail, *message, open->config(), world_.resolver, world_.clock.now_s(), sample,
-                          open->transaction.budget());
+                          open->transaction.budget(), &world_.pool);
     desk_.note_temporary(mail);
     const Ruling ruling = desk_.ruling(mail);
     if (ruling.kind == verdict::Ruling::kNone) desk_.note_domain_limit(mail, open->transaction.rcpt_to().size());
@@ -91,6 +92,15 @@ class Inbound final : public session::Road {
     open->observed = std::all_of(policy.modes.begin(), policy.modes.end(), observes);
     const verdict::Verdict verdict = desk_.decide(mail, policy, verdict::Moment::kMessage, ruling);
     co_return co_await desk_.carry_out(*facts_, *open, verdict, started_us);
+  }
+
+  void at_refused(std::string_view finding, smtp::Reply& reply, const smtp::Path* mail_from) override {
+    Case mail;
+    mail.client = open_ ? open_->mail.client
+                        : identity::Client{facts_->client.ip, facts_->helo_domain, mail_from ? mail_from->text : ""};
+    if (open_)
+      for (const auto& path : open_->transaction.rcpt_to()) mail.rcpt_to.push_back(path.text);
+    desk_.note_refused(*facts_, mail, finding, reply);
   }
 
   void at_reset() override { open_.reset(); }
