@@ -91,8 +91,8 @@ void RoadMeter::mail(const verdict::Verdict& v, const identity::Papers& papers, 
 void RoadMeter::outcome(transfer::Outcome o) { registry_.add(kOutcomes, word(o)); }
 
 MetricsPage::MetricsPage(const std::optional<io::Endpoint>& at, RoadMeter& meter, mx::Gate& gate, trail::Trail& trail,
-                         smtp::OctetPool& octets)
-    : meter_(meter), gate_(gate), trail_(trail), octets_(octets) {
+                         smtp::OctetPool& octets, LagMeter& lag)
+    : meter_(meter), gate_(gate), trail_(trail), octets_(octets), lag_(lag) {
   if (!at) return;
   http::Handler handler = [this](http::Request request) { return answer(std::move(request)); };
   auto server = http::Server::start(*at, handler);
@@ -121,6 +121,7 @@ std::string MetricsPage::page() {
   r.set(kLedgerFailed, static_cast<double>(ledger.failed_commits));
   r.set(kLedgerLost, static_cast<double>(ledger.lost_lazy));
   r.set(kIndexBehind, static_cast<double>(last > indexed ? last - indexed : 0));
+  r.set(kLoopLag, static_cast<double>(lag_.take_recent_ms()) / 1e3);
   return r.exposition();
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/http/http.h"
 #include "base/metrics/metrics.h"
+#include "cmd/lag.h"
 #include "gate/mx/mx.h"
 #include "road/inbound/inbound.h"
 
@@ -29,7 +30,7 @@ class RoadMeter final : public inbound::Meter {
 class MetricsPage {
  public:
   MetricsPage(const std::optional<io::Endpoint>& at, RoadMeter& meter, mx::Gate& gate, trail::Trail& trail,
-              smtp::OctetPool& octets);
+              smtp::OctetPool& octets, LagMeter& lag);
   const std::string& failure() const { return failure_; }
   void stop();
 
@@ -40,6 +41,7 @@ class MetricsPage {
   mx::Gate& gate_;
   trail::Trail& trail_;
   smtp::OctetPool& octets_;
+  LagMeter& lag_;
   std::optional<http::Server> server_;
   std::string failure_;
 };

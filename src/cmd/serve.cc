@@ -12,6 +12,7 @@
 #include "base/core/text.h"
 #include "base/dns/zone.h"
 #include "base/log/log.h"
+#include "base/store/file_ops.h"
 #include "cmd/commands.h"
 #include "cmd/control_desk.h"
 #include "cmd/meter.h"
@@ -36,6 +37,7 @@ struct Serving {
   verdict::TempErrorMemory temporary;
   std::unique_ptr<RoadMeter> meter;
   std::unique_ptr<smtp::OctetPool> octets;
+  LagMeter lag;
   std::vector<std::unique_ptr<io::Loop>> loops;
   std::mutex worlds_mutex;
   std::map<io::Loop*, std::unique_ptr<inbound::World>> worlds;  // a loop's next hops belong to it
@@ -86,6 +88,26 @@ std::string make_folder(const std::string& path) {
   return {};
 }
 
+std::string temporary_file(const Serving& s) { return s.settings.state_dir + "/temperrors"; }
+
+// The hours of a sender whose DNS fails go on over a restart.
+void save_temporary(Serving& s) {
+  const std::string file = temporary_file(s);
+  const auto saved = store::replace_file(store::FileOps::system(), file, s.temporary.text(s.clock.now_s()), 0600, true);
+  if (!saved) log::write<log::Event::k_store_report>(log::name(file), log::name(std::strerror(saved.error())));
+}
+
+core::Task<void> keep_temporary(Serving& s) {
+  for (std::uint64_t saved = s.temporary.changes();;) {
+    const auto slept = co_await io::sleep_until(io::now_ms() + 60'000);
+    if (!slept) co_return;
+    if (s.temporary.changes() == saved) continue;
+    saved = s.temporary.changes();
+    std::function<void()> save = [&s] { save_temporary(s); };
+    co_await s.pool->run(std::move(save));
+  }
+}
+
 // Opens files and keys; "" or what went wrong.
 std::string open_state(Serving& s) {
   const std::string folder_fault = make_folder(s.settings.state_dir);
@@ -112,6 +134,8 @@ std::string open_state(Serving& s) {
            (ring.error() == receipt::KeyError::kMalformed ? "is no key file of ours; move it away to begin a new one"
                                                           : "cannot be read or written");
   s.receipts = std::move(*ring);
+  // Without the file senders only wait anew.
+  if (const auto faults = store::read_file(temporary_file(s), 16 << 20)) s.temporary.read(*faults, s.clock.now_s());
   for (const auto& hop : s.settings.hops) {
     const std::string fault = hop.folder.empty() ? "" : make_folder(hop.folder);
     if (!fault.empty()) return fault;
@@ -178,7 +202,7 @@ void stop_loops(Serving& s) {
 core::Task<void> stand(Serving& s) {
   auto shared = std::make_shared<const session::Shared>(
       session::Shared{s.settings.session, [&s](const session::SessionFacts&) { return inbound::make_road(s.world()); },
-                      s.clock, s.random, *s.octets});
+                      s.clock, s.random, *s.octets, s.pool.get()});
   std::vector<io::Loop*> loops;
   for (auto& loop : s.loops) loops.push_back(loop.get());
   auto gate = mx::Gate::start(s.settings.mx, std::move(loops), s.settings.gate, shared);
@@ -196,7 +220,7 @@ core::Task<void> stand(Serving& s) {
     stop_loops(s);
     co_return;
   }
-  s.page = std::make_unique<MetricsPage>(s.settings.metrics, *s.meter, *s.gate, *s.trail, *s.octets);
+  s.page = std::make_unique<MetricsPage>(s.settings.metrics, *s.meter, *s.gate, *s.trail, *s.octets, s.lag);
   if (!s.page->failure().empty()) {
     s.failure = s.page->failure();
     stop_loops(s);
@@ -209,6 +233,11 @@ core::Task<void> stand(Serving& s) {
   s.trail->record_lazy(trail::Started{SEKISHO_VERSION, s.settings.road->id});
   s.trail->record_lazy(trail::ConfigLoaded{s.settings.road->id, "serve"});
   io::spawn(upkeep(s));
+  io::spawn(keep_temporary(s));
+  for (std::size_t i = 0; i < s.loops.size(); ++i) {
+    auto measure = [&s, i] { io::spawn(measure_lag(s.lag, i)); };
+    s.loops[i]->post(std::move(measure));
+  }
   io::spawn(survey_hops(s));
   const int signals[] = {SIGTERM, SIGINT};
   auto signal = co_await io::wait_signal(signals);
@@ -217,6 +246,7 @@ core::Task<void> stand(Serving& s) {
   if (!clean) log::write<log::Event::k_sessions_left>(s.gate->counts().sessions);
   control->stop();
   s.page->stop();
+  if (s.temporary.changes() > 0) save_temporary(s);
   s.trail->record_lazy(trail::Stopped{signal ? "signal" : "loop"});
   stop_loops(s);
 }

@@ -31,7 +31,8 @@ const char* word(StoreErrorKind kind) {
 
 std::string StoreError::text() const {
   std::string out = word(kind);
-  if (!file.empty()) out += ": " + file + " at offset " + std::to_string(offset);
+  if (!file.empty())
+    out += ": " + file + (kind == StoreErrorKind::kLocked ? "" : " at offset " + std::to_string(offset));
   if (!detail.empty()) out += ": " + detail;
   if (os_error != 0) out += " (" + std::generic_category().message(os_error) + ")";
   return out;

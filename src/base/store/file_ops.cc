@@ -71,7 +71,8 @@ FileOps& FileOps::system() {
 core::Result<void, OsError> replace_file(FileOps& files, const std::string& path, std::string_view octets,
                                          unsigned mode, bool durable) {
   const std::string fresh = path + ".new";
-  const auto fd = files.open(fresh, O_WRONLY | O_CREAT | O_TRUNC, mode);
+  (void)files.unlink(fresh);  // left by a crash, perhaps with another mode
+  const auto fd = files.open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
   if (!fd) return core::error(fd.error());
   core::Result<void, OsError> result;
   for (std::size_t done = 0; result && done < octets.size();) {

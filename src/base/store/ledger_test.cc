@@ -53,6 +53,8 @@ TEST(Ledger, OneWriterOnly) {
   auto second = Ledger::open({.folder = folder.path});
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().kind, StoreErrorKind::kLocked);
+  const std::string holder = "process " + std::to_string(::getpid()) + " (test_base_store) holds it; stop it";
+  EXPECT_NE(second.error().text().find(holder), std::string::npos) << second.error().text();
   EXPECT_EQ(Ledger::verify_folder(folder.path).error().kind, StoreErrorKind::kLocked);
 }
 

@@ -8,9 +8,29 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/core/text.h"
 #include "base/store/head_note.h"
 
 namespace sekisho::store {
+
+namespace {
+// The lock is the flock; what stands in the file only helps people.
+void note_holder(int fd) {
+  const std::string text = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(fd, 0) == 0) (void)!::pwrite(fd, text.data(), text.size(), 0);
+}
+
+std::string tell_holder(const std::string& path) {
+  const std::string todo =
+      "stop it, or give this one a server.state_dir of its own; `sekisho trace` and the like ask the running server";
+  const auto pid = read_file(path, 100);
+  const auto number = pid ? core::parse_uint(core::trim(*pid), INT32_MAX) : std::nullopt;
+  if (!number) return todo;
+  const auto name = read_file("/proc/" + std::to_string(*number) + "/comm", 100);
+  return "process " + std::to_string(*number) + (name ? " (" + std::string(core::trim(*name)) + ")" : "") +
+         " holds it; " + todo;
+}
+}  // namespace
 
 core::Result<FolderLock, StoreError> FolderLock::take(const std::string& folder) {
   const std::string path = folder + "/lock";
@@ -19,9 +39,10 @@ core::Result<FolderLock, StoreError> FolderLock::take(const std::string& folder)
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const int failure = errno;
     ::close(fd);
-    if (failure == EWOULDBLOCK) return core::error(StoreError{StoreErrorKind::kLocked, path, 0, 0, {}});
+    if (failure == EWOULDBLOCK) return core::error(StoreError{StoreErrorKind::kLocked, path, 0, 0, tell_holder(path)});
     return core::error(os_failure(failure, path, 0, "taking the lock"));
   }
+  note_holder(fd);
   return FolderLock(fd);
 }
 

@@ -1,11 +1,6 @@
 #include "road/override/override.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -14,23 +9,6 @@
 namespace sekisho::override_ {
 
 namespace {
-
-std::string write_whole(const std::string& file, const std::string& text) {
-  const std::string temporary = file + ".new";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return temporary + ": " + std::strerror(errno);
-  const bool good = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  const int fault = errno;
-  ::close(fd);
-  if (!good) return temporary + ": " + std::strerror(fault);
-  if (::rename(temporary.c_str(), file.c_str()) != 0) return file + ": " + std::strerror(errno);
-  const int folder = ::open(std::filesystem::path(file).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder >= 0) {
-    ::fsync(folder);
-    ::close(folder);
-  }
-  return {};
-}
 
 // One line an entry: kind TAB until TAB subject TAB why (hex, so that no octet of it can end the line).
 std::string format(const std::vector<Entry>& entries, std::int64_t bypass_until_s) {
@@ -93,8 +71,8 @@ std::optional<Subject> Subject::parse(const std::string& text) {
   return s;
 }
 
-core::Result<std::unique_ptr<Overrides>, std::string> Overrides::open(const std::string& file) {
-  std::unique_ptr<Overrides> self(new Overrides(file));
+core::Result<std::unique_ptr<Overrides>, std::string> Overrides::open(const std::string& file, store::FileOps& files) {
+  std::unique_ptr<Overrides> self(new Overrides(file, files));
   std::ifstream in(file);
   if (!in) return self;
   auto state = std::make_shared<State>();
@@ -114,9 +92,9 @@ std::shared_ptr<const Overrides::State> Overrides::state() const {
   return state_;
 }
 
-core::Result<void, std::string> Overrides::store(std::shared_ptr<State> next) {
-  const std::string fault = write_whole(file_, format(next->entries, next->bypass_until_s));
-  if (!fault.empty()) return core::error(fault);
+core::Result<void, std::string> Overrides::keep(std::shared_ptr<State> next) {
+  const auto written = store::replace_file(files_, file_, format(next->entries, next->bypass_until_s), 0600, true);
+  if (!written) return core::error(file_ + ": " + std::strerror(written.error()));
   const std::lock_guard lock(mutex_);
   state_ = std::move(next);
   return {};
@@ -126,13 +104,13 @@ core::Result<void, std::string> Overrides::add(Entry entry) {
   auto next = std::make_shared<State>(*state());
   std::erase_if(next->entries, [&](const Entry& e) { return e.subject == entry.subject; });
   next->entries.push_back(std::move(entry));
-  return store(std::move(next));
+  return keep(std::move(next));
 }
 
 core::Result<bool, std::string> Overrides::remove(const std::string& subject) {
   auto next = std::make_shared<State>(*state());
   const bool found = std::erase_if(next->entries, [&](const Entry& e) { return e.subject == subject; }) > 0;
-  auto stored = store(std::move(next));
+  auto stored = keep(std::move(next));
   if (!stored) return core::error(stored.error());
   return found;
 }
@@ -140,7 +118,7 @@ core::Result<bool, std::string> Overrides::remove(const std::string& subject) {
 core::Result<void, std::string> Overrides::set_bypass(bool on, std::int64_t until_s) {
   auto next = std::make_shared<State>(*state());
   next->bypass_until_s = on ? until_s : 0;
-  return store(std::move(next));
+  return keep(std::move(next));
 }
 
 bool Overrides::bypassed(std::int64_t now_s) const { return state()->bypass_until_s > now_s; }

@@ -11,6 +11,7 @@
 
 #include "base/core/ip_address.h"
 #include "base/core/result.h"
+#include "base/store/file_ops.h"
 #include "mail/address/address.h"
 
 namespace sekisho::override_ {
@@ -45,7 +46,9 @@ struct Traveller {
 class Overrides {
  public:
   // The file need not exist. A line that cannot be read is an error that names it.
-  static core::Result<std::unique_ptr<Overrides>, std::string> open(const std::string& file);
+  static core::Result<std::unique_ptr<Overrides>, std::string> open(const std::string& file,
+                                                                    store::FileOps& files = store::FileOps::system());
+  // Changes: what cannot be written does not come into force.
   core::Result<void, std::string> add(Entry entry);  // replaces an entry of the same subject
   core::Result<bool, std::string> remove(const std::string& subject);
   core::Result<void, std::string> set_bypass(bool on, std::int64_t until_s);
@@ -58,11 +61,13 @@ class Overrides {
     std::vector<Entry> entries;
     std::int64_t bypass_until_s = 0;
   };
-  explicit Overrides(std::string file) : file_(std::move(file)), state_(std::make_shared<State>()) {}
-  core::Result<void, std::string> store(std::shared_ptr<State> next);
+  Overrides(std::string file, store::FileOps& files)
+      : file_(std::move(file)), files_(files), state_(std::make_shared<State>()) {}
+  core::Result<void, std::string> keep(std::shared_ptr<State> next);
   std::shared_ptr<const State> state() const;
 
   std::string file_;
+  store::FileOps& files_;
   mutable std::mutex mutex_;
   std::shared_ptr<const State> state_;
 };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <fstream>
 
 namespace sekisho::override_ {
@@ -43,6 +44,32 @@ TEST_F(OverrideTest, SubjectsMatchAndExpireAndSurvive) {
   EXPECT_FALSE((*o)->bypassed(50));
   EXPECT_TRUE(*(*o)->remove("bad.example"));
   EXPECT_FALSE(*(*o)->remove("bad.example"));
+}
+
+// A disk that takes no more.
+class FullDisk : public store::FileOps {
+ public:
+  bool full = false;
+  core::Result<std::size_t, store::OsError> write(int fd, std::string_view octets, std::uint64_t offset) override {
+    if (full) return core::error(ENOSPC);
+    return FileOps::write(fd, octets, offset);
+  }
+};
+
+TEST_F(OverrideTest, WhatCannotBeWrittenDoesNotComeIntoForce) {
+  FullDisk disk;
+  auto o = Overrides::open(file_, disk);
+  ASSERT_TRUE((*o)->add(entry(Kind::kAllow, "192.0.2.0/24", 100)).ok());
+  disk.full = true;
+  const auto denied = (*o)->add(entry(Kind::kDeny, "192.0.2.9", 100));
+  ASSERT_FALSE(denied.ok());
+  EXPECT_NE(denied.error().find(file_ + ": No space left"), std::string::npos) << denied.error();
+  const Traveller who{*core::IpAddress::parse("192.0.2.9")};
+  EXPECT_EQ((*o)->find(who, 99)->kind, Kind::kAllow);
+  EXPECT_EQ((*Overrides::open(file_))->find(who, 99)->kind, Kind::kAllow);
+  disk.full = false;
+  EXPECT_TRUE((*o)->add(entry(Kind::kDeny, "192.0.2.9", 100)).ok());
+  EXPECT_EQ((*Overrides::open(file_))->find(who, 99)->kind, Kind::kDeny);
 }
 
 TEST_F(OverrideTest, ABrokenLineIsNamed) {

@@ -12,6 +12,7 @@
 
 #include "base/core/text.h"
 #include "base/crypto/crypto.h"
+#include "base/store/file_ops.h"
 
 namespace sekisho::partial {
 
@@ -76,14 +77,12 @@ core::Result<std::unique_ptr<Memory>, std::string> Memory::open(const std::strin
   }
   in.close();
   // Written anew without what is too old, then appended to.
-  const std::string fresh = file + ".new";
-  impl->fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-  if (impl->fd < 0) return core::error(fresh + ": " + std::strerror(errno));
   std::string text;
   for (const auto& [key, time] : impl->served) text += line_of(key, time);
-  const std::string fault = write_all(impl->fd, text, fresh);
-  if (!fault.empty()) return core::error(fault);
-  if (::rename(fresh.c_str(), file.c_str()) != 0) return core::error(file + ": " + std::strerror(errno));
+  const auto written = store::replace_file(store::FileOps::system(), file, text, 0600, true);
+  if (!written) return core::error(file + ": " + std::strerror(written.error()));
+  impl->fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (impl->fd < 0) return core::error(file + ": " + std::strerror(errno));
   impl->count = impl->served.size();
   return std::unique_ptr<Memory>(new Memory(std::move(impl)));
 }

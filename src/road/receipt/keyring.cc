@@ -2,14 +2,13 @@
 #include "road/receipt/keyring.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 
 #include "base/core/text.h"
+#include "base/store/file_ops.h"
 
 namespace sekisho::receipt {
 namespace {
@@ -32,16 +31,6 @@ class Descriptor {
   int fd_;
 };
 
-bool write_all(int fd, std::string_view octets) {
-  while (!octets.empty()) {
-    const auto wrote = ::write(fd, octets.data(), octets.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return false;
-    octets.remove_prefix(static_cast<std::size_t>(wrote));
-  }
-  return true;
-}
-
 std::optional<std::string> read_all(int fd) {
   std::string octets;
   char buffer[4096];
@@ -62,11 +51,6 @@ std::vector<std::string_view> words(std::string_view line) {
     line = space == line.npos ? std::string_view() : line.substr(space + 1);
   }
   return out;
-}
-
-std::string folder_of(const std::string& file) {
-  const auto slash = file.rfind('/');
-  return slash == file.npos ? "." : slash == 0 ? "/" : file.substr(0, slash);
 }
 
 }  // namespace
@@ -132,7 +116,6 @@ core::Result<void, KeyError> KeyRing::read() {
   return {};
 }
 
-// Written beside the file, fsynced, renamed: the old or the new file is there, never a part of one.
 core::Result<void, KeyError> KeyRing::write() const {
   std::string text(kHeader);
   text += '\n';
@@ -141,21 +124,9 @@ core::Result<void, KeyError> KeyRing::write() const {
             std::to_string(key.replaced_s) + " " + core::hex(key.secret) + "\n";
   for (std::size_t id = 0; id < destroyed_at_.size(); ++id)
     if (destroyed_at_[id] != 0) text += "gone " + std::to_string(id) + " " + std::to_string(destroyed_at_[id]) + "\n";
-  const std::string fresh = file_ + ".new";
-  ::unlink(fresh.c_str());
-  bool done = false;
-  {
-    const Descriptor file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    done =
-        file.get() >= 0 && ::fchmod(file.get(), 0600) == 0 && write_all(file.get(), text) && ::fsync(file.get()) == 0;
-  }
+  const auto written = store::replace_file(store::FileOps::system(), file_, text, 0600, true);
   crypto::wipe(text);
-  if (!done || std::rename(fresh.c_str(), file_.c_str()) != 0) {
-    ::unlink(fresh.c_str());
-    return core::error(KeyError::kUnwritable);
-  }
-  const Descriptor folder(::open(folder_of(file_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() < 0 || ::fsync(folder.get()) != 0) return core::error(KeyError::kUnwritable);
+  if (!written) return core::error(KeyError::kUnwritable);
   return {};
 }
 

@@ -1,12 +1,9 @@
 #pragma once
 // The one room that holds policy: facts of the other rooms in, one verdict out. A table of cells (cells.def) says what
 // each fact means for the mail; every cell is a setting "policy.<cell>". No clock, no network, no state, but for
-// TempErrorMemory.
+// TempErrorMemory (temperror.h).
 #include <array>
 #include <cstdint>
-#include <list>
-#include <map>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,6 +14,7 @@
 #include "base/core/result.h"
 #include "mail/smtp/reply.h"
 #include "road/finding/finding.h"
+#include "road/verdict/temperror.h"
 
 namespace sekisho::verdict {
 
@@ -123,28 +121,5 @@ struct Verdict {
   Override override_reason = Override::kNone;
 };
 Verdict decide(const Facts& facts, const Policy& policy, Moment moment);
-
-// When a network first met a temporary fault of a domain. Bounded (least recently used go first), thread-safe, in RAM
-// only.
-class TempErrorMemory {
- public:
-  explicit TempErrorMemory(std::size_t most = 50'000, std::int64_t forget_s = 24 * 3600);
-  // Seconds since the first fault of (network of ip: /24 or /64, domain); 0 the first time, and again after a pause of
-  // forget_s.
-  std::int64_t age_s(const core::IpAddress& ip, const std::string& domain, std::int64_t now_s);
-  void resolved(const core::IpAddress& ip, const std::string& domain);  // the next fault counts from zero
-  std::size_t size() const;
-
- private:
-  struct Entry {
-    std::int64_t first_s, last_s;
-    std::list<std::string>::iterator place;
-  };
-  std::size_t most_;
-  std::int64_t forget_s_;
-  mutable std::mutex mutex_;
-  std::list<std::string> order_;  // most recently used first
-  std::map<std::string, Entry> entries_;
-};
 
 }  // namespace sekisho::verdict

@@ -424,5 +424,41 @@ TEST(TempErrors, RemembersTheFirstFault) {
   EXPECT_EQ(memory.age_s(v6_neighbour, "a.example", 30), 20);
 }
 
+TEST(TempErrors, GoOnOverARestart) {
+  TempErrorMemory before(10, 1000);
+  const auto ip = *core::IpAddress::parse("192.0.2.1"), v6 = *core::IpAddress::parse("2001:db8::1");
+  before.age_s(ip, "a.example", 100);
+  before.age_s(v6, "b.example", 1500);
+  before.age_s(ip, "a.example", 600);
+  const std::uint64_t changes = before.changes();
+  EXPECT_GT(changes, 0u);
+  const std::string text = before.text(1590);
+  EXPECT_EQ(text, "1500 1500 2001:db8:: b.example\n100 600 192.0.2.0 a.example\n");
+  EXPECT_EQ(before.changes(), changes);
+  EXPECT_EQ(before.text(1601), "1500 1500 2001:db8:: b.example\n");  // a.example is forgotten
+
+  TempErrorMemory after(10, 1000);
+  after.read(text, 1590);
+  EXPECT_EQ(after.size(), 2u);
+  EXPECT_EQ(after.age_s(ip, "a.example", 1600), 1500);
+  EXPECT_EQ(after.age_s(v6, "b.example", 1600), 100);
+
+  TempErrorMemory control(10, 1000);  // nothing read: it counts from the start
+  EXPECT_EQ(control.age_s(ip, "a.example", 1600), 0);
+}
+
+TEST(TempErrors, LinesThatAreNoneOfOursArePassedOver) {
+  TempErrorMemory memory(2, 1000);
+  memory.read(
+      "\n 1\n1 2\n1 2 3\nx 2 192.0.2.0 a.example\n5 2 192.0.2.0 a.example\n1 2 nowhere a.example\n"
+      "1 2 192.0.2.0 a.example b\n1 2 192.0.2.0 \n9 999999 192.0.2.0 future.example\n1 99999999999999999999 "
+      "192.0.2.0 a.example\n10 20 192.0.2.7 good.example\n10 20 192.0.2.0 good.example\n10 20 192.0.2.0 two.example\n"
+      "10 20 192.0.2.0 three.example\n10 20 192.0.2.0 torn",
+      100);
+  EXPECT_EQ(memory.text(100), "10 20 192.0.2.0 good.example\n10 20 192.0.2.0 two.example\n");
+  memory.read(std::string(1000, ' ') + std::string(3, '\0'), 100);
+  EXPECT_EQ(memory.size(), 2u);
+}
+
 }  // namespace
 }  // namespace sekisho::verdict
