@@ -147,14 +147,23 @@ core::Task<std::string> verify(ControlDesk& desk) {
 core::Task<std::string> show(ControlDesk& desk, json::object request) {
   json::array records;
   const std::int64_t limit = std::clamp<std::int64_t>(number_at(request, "limit"), 1, 100'000);
+  const std::int64_t since_us = std::max<std::int64_t>(number_at(request, "since_us"), 0);
+  const std::int64_t until_us = request.contains("until_us") ? number_at(request, "until_us") : INT64_MAX;
+  const std::int32_t last_day = until_us == INT64_MAX ? INT32_MAX : store::day_of(until_us);
   store::ScanReport report;
   std::function<void()> work = [&] {
     desk.trail.ledger().flush();
     const std::uint64_t last = desk.trail.ledger().last_seq();
     std::uint64_t from = static_cast<std::uint64_t>(std::max<std::int64_t>(number_at(request, "from_seq"), 0));
-    if (from == 0) from = last > static_cast<std::uint64_t>(limit) ? last - static_cast<std::uint64_t>(limit) + 1 : 1;
-    report = desk.trail.ledger().scan({}, [&](const store::Stored& s) {
-      if (s.at.seq < from) return true;
+    if (from == 0 && since_us == 0 && until_us == INT64_MAX)
+      from = last > static_cast<std::uint64_t>(limit) ? last - static_cast<std::uint64_t>(limit) + 1 : 1;
+    // Days before, and segments that end before, are not read.
+    store::Position after;
+    if (from > 0) after.seq = from - 1;
+    if (since_us > 0) after.day = store::day_of(since_us) - 1, after.part = UINT16_MAX;
+    report = desk.trail.ledger().scan(after, [&](const store::Stored& s) {
+      if (s.at.day > last_day) return false;
+      if (s.time_us < since_us || s.time_us > until_us) return true;
       json::array rows;
       for (const auto& [name, value] : trail::describe(s.type, s.fields))
         rows.push_back({{"name", name}, {"value", utf8(value)}});

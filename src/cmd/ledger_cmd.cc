@@ -37,20 +37,37 @@ int print_problems(const boost::json::object& answer) {
 
 int ledger(const Arguments& arguments) {
   std::string verb, file;
-  std::int64_t limit = 20, from = 0;
+  std::string since, until;
+  std::int64_t limit = 20, from = 0, last = 0;
   bool json = false;
-  Cli cli("ledger",
-          "verify: walks all segments - chain, signatures, gaps. show: the last records, or those from a number on.",
-          "  sekisho ledger verify -c sekisho.toml\n  sekisho ledger show -c sekisho.toml --from-seq 1200 --limit 50 "
-          "--json");
+  Cli cli(
+      "ledger",
+      "verify: walks all segments - chain, signatures, gaps. show: the last records, or those from a number or a time "
+      "on.",
+      "  sekisho ledger verify -c sekisho.toml\n  sekisho ledger show -c sekisho.toml --last 50\n"
+      "  sekisho ledger show -c sekisho.toml --since '2026-11-24 05:00' --until '2026-11-24 06:00' --limit 1000\n"
+      "  sekisho ledger show -c sekisho.toml --from-seq 1200 --json");
   cli.positional("VERB", verb, "verify or show");
   cli.text("-c,--config", file, "the config file of the server", true);
   cli.number("--from-seq", from, 0, INT64_MAX, "show: the first record's number; 0: the last ones");
+  cli.number("--last", last, 1, 100000, "show: so many of the newest records");
+  cli.text("--since", since, "show: not before: epoch seconds, 2026-11-24[ 05:00[:00]] UTC, or -2h");
+  cli.text("--until", until, "show: not after");
   cli.number("--limit", limit, 1, 100000, "show: records at most");
   cli.flag("--json", json, "one JSON document on standard output");
   if (const auto status = cli.parse(arguments)) return *status;
   if (verb != "verify" && verb != "show") return cli.usage_error("there is no verb '" + verb + "': verify or show");
-  const auto answer = ask_live("ledger", file, {{"verb", "ledger_" + verb}, {"from_seq", from}, {"limit", limit}});
+  if (last > 0 && (from > 0 || !since.empty() || !until.empty()))
+    return cli.usage_error("--last shows the newest records: it does not go with --from-seq, --since or --until");
+  boost::json::object request{{"verb", "ledger_" + verb}, {"from_seq", from}, {"limit", last > 0 ? last : limit}};
+  for (const auto& [key, value] : {std::pair<const char*, std::string>{"since_us", since}, {"until_us", until}}) {
+    if (value.empty()) continue;
+    const auto at = time_us(value);
+    if (!at)
+      return cli.usage_error("'" + value + "' is not a time: epoch seconds, 2026-11-24, '2026-11-24 05:00' or -2h");
+    request[key] = *at;
+  }
+  const auto answer = ask_live("ledger", file, std::move(request));
   if (!answer) return 2;
   if (json) {
     print_json(*answer);

@@ -55,20 +55,48 @@ std::string unquote_from(std::string text) {
   return out;
 }
 
+namespace fs = std::filesystem;
+
+bool is_maildir(const fs::path& folder) {
+  std::error_code fault;
+  return fs::is_directory(folder / "cur", fault) && fs::is_directory(folder / "new", fault);
+}
+
+// In a Maildir (and in its subfolders, ".Sent") the mails are what stands in cur/ and new/; tmp/ holds what is not
+// finished, the rest belongs to the server (dovecot.index, subscriptions). In a plain folder every file is a mail but
+// those that are hidden.
+void gather(const fs::path& folder, std::vector<std::string>& files) {
+  const bool maildir = is_maildir(folder);
+  std::error_code fault;
+  for (fs::directory_iterator it(folder, fs::directory_options::skip_permission_denied, fault), end;
+       it != end && !fault; it.increment(fault)) {
+    const std::string name = it->path().filename().string();
+    std::error_code ignored;
+    if (it->is_directory(ignored) && !it->is_symlink(ignored)) {
+      if (maildir && name == "tmp") continue;
+      if (!maildir && name.starts_with('.') && !is_maildir(it->path())) continue;
+      gather(it->path(), files);
+    } else if (it->is_regular_file(ignored) && !maildir && !name.starts_with('.') && !name.starts_with("dovecot")) {
+      files.push_back(it->path().string());
+    }
+  }
+}
+
 }  // namespace
 
 core::Result<Mailbox, std::string> Mailbox::open(const std::string& path) {
-  namespace fs = std::filesystem;
   std::error_code fault;
   Mailbox box;
   if (fs::is_directory(path, fault)) {
-    for (fs::recursive_directory_iterator it(path, fs::directory_options::skip_permission_denied, fault), end;
-         it != end; it.increment(fault)) {
-      if (fault) return core::error(path + ": " + fault.message());
-      if (it->is_regular_file(fault)) box.entries_.push_back({it->path().string(), 0, it->file_size(fault), 0});
+    std::vector<std::string> files;
+    gather(path, files);
+    std::sort(files.begin(), files.end());
+    for (const auto& file : files) {
+      const auto size = fs::file_size(file, fault);
+      if (!fault) box.entries_.push_back({file, 0, size, 0});  // one that has gone meanwhile is no mail any more
     }
-    std::sort(box.entries_.begin(), box.entries_.end(), [](const Entry& a, const Entry& b) { return a.file < b.file; });
-    if (box.entries_.empty()) return core::error(path + ": the folder holds no files");
+    if (box.entries_.empty())
+      return core::error(path + ": the folder holds no mails (of a Maildir only cur/ and new/ are read)");
     return box;
   }
   auto octets = read_octets(path);

@@ -342,7 +342,10 @@ std::vector<std::string_view> Table::nearest(std::string_view key) const {
   return out;
 }
 
-std::string Problem::text() const { return file + ":" + std::to_string(line) + ": " + message; }
+std::string Problem::text() const {
+  // Line 0: it is about the file as a whole.
+  return file + (line > 0 ? ":" + std::to_string(line) : "") + ": " + message;
+}
 
 const Value& Values::at(std::string_view key) const {
   const auto it = values_.find(std::string(key));
