@@ -18,7 +18,7 @@ class Inbound final : public session::Road {
 
   core::Task<session::Step> at_connect(const session::SessionFacts& facts) override {
     facts_ = &facts;
-    const auto config = world_.config();
+    const auto config = world_.present.config;
     Case mail;
     mail.client.ip = facts.client.ip;
     auto [place, limit] = world_.limits.open_session(facts.client.ip);
@@ -44,7 +44,7 @@ class Inbound final : public session::Road {
     if (std::holds_alternative<session::Verdict>(step)) co_return step;  // nothing costly for those
 
     open->transaction.budget().dns_queries = open->config().dns_queries;
-    co_await read_envelope(mail, open->config(), world_.resolver, world_.clock, world_.clock.now_s(),
+    co_await read_envelope(mail, open->config(), *open->present.resolver, world_.clock, world_.clock.now_s(),
                            open->transaction.budget());
     desk_.note_temporary(mail);
     step = desk_.judge(*facts_, mail, policy, verdict::Moment::kMailFrom, ruling);
@@ -82,7 +82,7 @@ class Inbound final : public session::Road {
     open->transaction.set_message(message);
     open->seal_recipients();
     const unsigned sample = static_cast<unsigned>(world_.random.u64() % 100);
-    co_await read_message(mail, *message, open->config(), world_.resolver, world_.clock.now_s(), sample,
+    co_await read_message(mail, *message, open->config(), *open->present.resolver, world_.clock.now_s(), sample,
                           open->transaction.budget(), &world_.pool);
     desk_.note_temporary(mail);
     const Ruling ruling = desk_.ruling(mail);
