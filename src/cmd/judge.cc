@@ -55,13 +55,14 @@ core::Task<Judged> Judge::judge(Question question) {
   out.mail.client = {question.ip, question.helo, question.mail_from};
   out.mail.rcpt_to = question.rcpt_to;
   note_recipients(out.mail);
+  out.mail.relayed = core::in_any(config_->trusted_relays, question.ip);
   core::Budget budget;
   budget.dns_queries = config_->dns_queries;
   co_await inbound::read_envelope(out.mail, *config_, resolver, clock, question.now_s, budget);
   auto message = mail::Message::from_file(std::move(question.octets), budget);
   if (message) {
     out.message = *message;
-    co_await inbound::read_message(out.mail, *out.message, *config_, resolver, question.now_s, 0, budget);
+    co_await inbound::read_message(out.mail, *out.message, *config_, resolver, clock, question.now_s, 0, budget);
   } else {
     out.mail.findings.push_back(author::finding_of(message.error()));
     out.mail.papers.dmarc.result = road::AuthResult::kPermError;
@@ -70,8 +71,9 @@ core::Task<Judged> Judge::judge(Question question) {
   const verdict::Facts facts = inbound::facts_of(out.mail, out.findings);
   out.verdict = verdict::decide(facts, config_->policy, verdict::Moment::kMessage);
   action::Arrival arrival;
-  arrival.client_ip = question.ip;
-  arrival.helo = question.helo;
+  arrival.client_ip = out.mail.client.ip;
+  arrival.helo = out.mail.client.helo;
+  arrival.relay = out.mail.relay;
   arrival.mail_from = question.mail_from;
   if (out.mail.papers.iprev.result == road::AuthResult::kPass && out.mail.papers.iprev.name)
     arrival.reverse_name = out.mail.papers.iprev.name->text();

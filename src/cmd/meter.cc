@@ -62,6 +62,8 @@ void RoadMeter::session(const session::SessionSummary& s) {
                                                                {"starttls_injection", e.starttls_injection},
                                                                {"http", e.http},
                                                                {"stray_text", e.stray_text},
+                                                               {"proxy_refused", e.proxy_refused},
+                                                               {"xclient_denied", e.xclient_denied},
                                                                {"dha", e.dha},
                                                                {"bare_line_end", e.bare_line_end},
                                                                {"nul", e.nul},
@@ -87,8 +89,6 @@ void RoadMeter::mail(const verdict::Verdict& v, const identity::Papers& papers, 
   if (v.action < verdict::Action::kDefer) registry_.observe(kTransferSeconds, static_cast<double>(transfer_us) / 1e6);
   registry_.add(kMailBytes, {}, static_cast<double>(size));
 }
-
-void RoadMeter::reload(bool in_force) { registry_.add(kReloads, in_force ? "in_force" : "refused"); }
 
 void RoadMeter::outcome(transfer::Outcome o) { registry_.add(kOutcomes, word(o)); }
 

@@ -20,7 +20,6 @@ class RoadMeter final : public inbound::Meter {
   void mail(const verdict::Verdict& verdict, const identity::Papers& papers, std::int64_t road_us,
             std::int64_t transfer_us, std::uint64_t size) override;
   void outcome(transfer::Outcome outcome) override;
-  void reload(bool in_force);  // else refused
   metrics::Registry& registry() { return registry_; }
 
  private:

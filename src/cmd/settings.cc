@@ -54,6 +54,22 @@ class Builder {
       if (const auto endpoint = io::Endpoint::parse(value)) into.push_back(*endpoint);
   }
 
+  void networks(const std::string& key, std::vector<core::Network>& into) {
+    for (const auto& value : out_.values.texts(key)) {
+      const auto network = core::Network::parse(value);
+      if (network)
+        into.push_back(*network);
+      else
+        problem(key, "\"" + core::printable(value) + "\" is not a network, as in 192.0.2.0/24 or 2001:db8::/32");
+    }
+  }
+  // Networks whose hosts are believed when they speak for others.
+  void trusted(const std::string& key, std::vector<core::Network>& into) {
+    networks(key, into);
+    for (const auto& network : into)
+      if (network.bits == 0) problem(key, "the whole Internet is in it: anybody could be anybody");
+  }
+
   void server() {
     out_.road = std::make_shared<inbound::Config>();
     out_.state_dir = text("server.state_dir");
@@ -65,9 +81,6 @@ class Builder {
       problem("metrics.listen", "must be a loopback address: metrics are not for everybody");
     out_.log_file = text("log.file");
     out_.log_level = text("log.level");
-    out_.user = text("server.user");
-    out_.sandbox = text("server.sandbox") == "on";
-    out_.drain_ms = number("server.drain_ms");
     auto& action = out_.road->action;
     action.host = domain("server.host", text("server.host")).text();
     action.authserv_id = text("server.authserv_id").empty()
@@ -94,6 +107,10 @@ class Builder {
     s.data_timeout_ms = number("mx.data_timeout_ms");
     s.session_ms = number("mx.session_ms");
     s.greet_pause_ms = number("mx.greet_pause_ms");
+    trusted("mx.proxy_from", s.proxy_from);
+    s.proxy_timeout_ms = number("mx.proxy_timeout_ms");
+    trusted("mx.xclient_from", s.xclient_from);
+    trusted("mx.trusted_relays", out_.road->trusted_relays);
     s.smtp.error_limit = static_cast<std::uint32_t>(number("mx.errors_count"));
     s.smtp.unknown_recipient_limit = static_cast<std::uint32_t>(number("mx.unknown_recipients_count"));
     s.node = out_.road->node;
@@ -213,14 +230,7 @@ class Builder {
 
   void limits() {
     auto& l = out_.limits;
-    for (const auto& value : out_.values.texts("limits.exempt")) {
-      const auto network = connection::Network::parse(value);
-      if (network)
-        l.exempt.push_back(*network);
-      else
-        problem("limits.exempt",
-                "\"" + core::printable(value) + "\" is not a network, as in 192.0.2.0/24 or 2001:db8::/32");
-    }
+    networks("limits.exempt", l.exempt);
     const auto get = [&](const char* name) {
       return static_cast<std::uint64_t>(number(std::string("limits.") + name));
     };
@@ -238,15 +248,12 @@ class Builder {
 
   void stores() {
     endpoints("dns.servers", out_.dns.servers);
-    if (out_.dns.servers.empty()) out_.dns.servers = dns::system_servers();
     out_.dns.timeout_ms = static_cast<std::uint32_t>(number("dns.timeout_ms"));
     out_.dns.cache_bytes = static_cast<std::size_t>(number("dns.cache_bytes"));
     out_.zone_file = text("dns.zone_file");
     if (!out_.zone_file.empty()) {
-      auto zone = dns::Zone::read(out_.zone_file);
-      if (zone)
-        out_.zone = std::make_shared<const dns::Zone>(std::move(*zone));
-      else
+      const auto zone = dns::Zone::read(out_.zone_file);
+      if (!zone)
         problem("dns.zone_file", zone.error().line ? out_.zone_file + ": " + zone.error().text() : zone.error().text());
     }
     out_.retention_days = number("ledger.retention_days");
@@ -273,41 +280,13 @@ core::Result<Settings, std::vector<Problem>> load_settings(const std::string& fi
   if (!values) return core::error(values.error());
   auto settings = Builder(std::move(*values)).run();
   if (!settings) return settings;
-  settings->road->id = config_id(settings->values, settings->values);
-  return settings;
-}
-
-namespace {
-// Calls visit(row, key) for each value, rows of tables one by one.
-template <class Visit>
-void each_value(const config::Values& values, Visit visit) {
-  for (const auto& row : option_table().rows()) {
-    const auto brackets = row.key.find("[]");
-    if (brackets == std::string_view::npos) {
-      visit(row, std::string(row.key));
-      continue;
-    }
-    const std::string table(row.key.substr(0, brackets)), rest(row.key.substr(brackets + 2));
-    for (std::size_t i = 0; i < values.count(table); ++i) visit(row, table + "[" + std::to_string(i) + "]" + rest);
-  }
-}
-}  // namespace
-
-std::string config_id(const config::Values& values, const config::Values& started) {
   std::string all;
-  each_value(values, [&](const config::Option& row, const std::string& key) {
-    all += key + "=" + (row.at_start ? started : values).show(key) + "\n";
-  });
+  for (const auto& row : option_table().rows())
+    if (row.key.find("[]") == std::string_view::npos)
+      all += std::string(row.key) + "=" + settings->values.show(row.key) + "\n";
   const auto digest = crypto::sha256(all);
-  return core::hex(crypto::view(digest)).substr(0, 16);
-}
-
-std::vector<std::pair<std::string, std::string>> paths_of(const config::Values& values) {
-  std::vector<std::pair<std::string, std::string>> out;
-  each_value(values, [&](const config::Option& row, const std::string& key) {
-    if (row.kind == config::Kind::kPath && !values.text(key).empty()) out.emplace_back(key, values.text(key));
-  });
-  return out;
+  settings->road->id = core::hex(crypto::view(digest)).substr(0, 16);
+  return settings;
 }
 
 std::shared_ptr<inbound::Config> default_road(const std::string& authserv_id) {

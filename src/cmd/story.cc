@@ -25,7 +25,11 @@ json::object to_json(const trail::Client& c) {
           {"local_port", c.local_port},
           {"helo", utf8(c.helo_domain)},
           {"reverse_name", utf8(c.reverse_name)},
-          {"tls", utf8(c.tls)}};
+          {"tls", utf8(c.tls)},
+          {"peer_ip", c.named_by.empty() ? json::value(nullptr) : json::value(c.peer_ip.text())},
+          {"peer_port", c.peer_port},
+          {"named_by", utf8(c.named_by)},
+          {"relay_ip", c.relay_ip == core::IpAddress() ? json::value(nullptr) : json::value(c.relay_ip.text())}};
 }
 
 json::array to_json(const std::vector<trail::Recipient>& all) {
@@ -168,12 +172,19 @@ std::string recipients_text(const json::object& e) {
   return out;
 }
 
+std::string peer_text(const json::object& client) {
+  if (at(client, "named_by").empty()) return "";
+  return line("peer", at(client, "peer_ip") + " port " + at(client, "peer_port") + ", client named by " +
+                          at(client, "named_by") +
+                          (at(client, "relay_ip").empty() ? "" : " of relay " + at(client, "relay_ip")));
+}
+
 std::string decided_text(const json::object& d) {
   const auto& client = d.at("client").as_object();
   std::string out = line("client", at(client, "ip") + " port " + at(client, "port") + ", helo " + at(client, "helo") +
                                        (at(client, "reverse_name").empty() ? "" : ", " + at(client, "reverse_name")) +
                                        (at(client, "tls").empty() ? "" : ", " + at(client, "tls")));
-  out += line("mail from", "<" + at(d, "mail_from") + ">");
+  out += peer_text(client) + line("mail from", "<" + at(d, "mail_from") + ">");
   out += recipients_text(d);
   out += line("author", at(d, "author")) + line("message-id", at(d, "message_id")) +
          line("size", at(d, "size_bytes") + " bytes");
@@ -192,8 +203,8 @@ std::string decided_text(const json::object& d) {
 }
 
 std::string refused_text(const json::object& e) {
-  std::string out =
-      line("client", at(e.at("client").as_object(), "ip")) + line("mail from", "<" + at(e, "mail_from") + ">");
+  std::string out = line("client", at(e.at("client").as_object(), "ip")) + peer_text(e.at("client").as_object()) +
+                    line("mail from", "<" + at(e, "mail_from") + ">");
   for (const auto& sender : e.at("more_mail_from").as_array())
     out += line("mail from", "<" + std::string(sender.as_string()) + ">");
   return out + recipients_text(e) +

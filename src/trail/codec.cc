@@ -20,6 +20,8 @@ template <class V>
 void fields(V& v, Client& c) {
   v(Tag::client_ip, c.ip), v(Tag::client_port, c.port), v(Tag::local_ip, c.local_ip), v(Tag::local_port, c.local_port);
   v(Tag::helo_domain, c.helo_domain), v(Tag::reverse_name, c.reverse_name), v(Tag::tls, c.tls);
+  v(Tag::peer_ip, c.peer_ip), v(Tag::peer_port, c.peer_port), v(Tag::named_by, c.named_by),
+      v(Tag::relay_ip, c.relay_ip);
 }
 template <class V>
 void fields(V& v, Recipient& r) {

@@ -19,7 +19,11 @@ std::vector<Event> samples() {
                 25,
                 "helo\xff",
                 "r.example",
-                "TLSv1.3 X"};
+                "TLSv1.3 X",
+                *core::IpAddress::parse("198.51.100.1"),
+                4711,
+                "received",
+                *core::IpAddress::parse("2001:db8::2")};
   Recipient recipient{{}, "dest.example", "\"a b\"@dest.example", "450 4.2.0 full"};
   recipient.hash.fill('h');
   Decided decided;

@@ -27,6 +27,11 @@ struct Client {
   core::IpAddress local_ip;
   std::uint16_t local_port = 0;
   std::string helo_domain, reverse_name, tls;
+  // Where somebody trusted spoke for the client:
+  core::IpAddress peer_ip;
+  std::uint16_t peer_port = 0;
+  std::string named_by;
+  core::IpAddress relay_ip;
   bool operator==(const Client&) const = default;
 };
 struct Recipient {

@@ -83,7 +83,10 @@ class Match {
 
  private:
   void client(const Client& c) {
-    client_ |= query_.client_ip == c.ip && (!query_.client_port || *query_.client_port == c.port);
+    const auto is = [&](const core::IpAddress& ip, std::uint16_t port) {
+      return query_.client_ip == ip && (!query_.client_port || *query_.client_port == port);
+    };
+    client_ |= is(c.ip, c.port) || is(c.peer_ip, c.peer_port) || is(c.relay_ip, 0);
   }
   void mail_from(const std::string& address) {
     mail_from_ |= query_.mail_from && core::iequals(*query_.mail_from, address);

@@ -54,7 +54,9 @@ class Entries {
     out_.push_back({{static_cast<std::uint8_t>(key), value, time_us_, at_.seq}, at_, type_, id_});
   }
   void client(const Client& client) {
-    if (client.ip != core::IpAddress()) add(Key::kClientIp, index_ip(client.ip));
+    const std::set<core::IpAddress> all{client.ip, client.peer_ip, client.relay_ip};
+    for (const auto& ip : all)
+      if (ip != core::IpAddress()) add(Key::kClientIp, index_ip(ip));
   }
   void mail_from(const std::string& address) { add(Key::kMailFrom, index_text(address)); }
   void recipients(const std::vector<Recipient>& list) {

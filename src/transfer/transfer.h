@@ -34,7 +34,6 @@ struct Options {
   std::size_t sessions_count = 20;              // at once, kept ones included
   std::int64_t timeout_ms = 60'000;             // for each reply and each write; after the final dot at most 60 s
   std::string helo_domain = "localhost";
-  bool operator==(const Options&) const = default;
 };
 
 // What the last EHLO or LHLO offered. A Maildir takes everything.

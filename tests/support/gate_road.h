@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,12 @@ struct TestBook {
   std::vector<Mail> mails;
   std::vector<SessionSummary> closed;
   std::vector<std::string> moments;
-  std::vector<SessionFacts> helos;
+  std::vector<SessionFacts> connects, helos;
   std::atomic<int> resets{0};
   std::int64_t slow_message_ms = 0;
   bool refuse_connect = false;
+  bool greet_at_once = false;
+  std::optional<core::IpAddress> refused_ip;
   bool remember = true;  // false for load tests
 };
 
@@ -32,10 +35,16 @@ class TestRoad final : public Road {
  public:
   explicit TestRoad(std::shared_ptr<TestBook> book) : book_(std::move(book)) {}
 
-  core::Task<Step> at_connect(const SessionFacts&) override {
-    if (book_->refuse_connect) co_return Verdict{smtp::Reply{554, "5.7.1", {"Not you"}}};
+  core::Task<Step> at_connect(const SessionFacts& facts) override {
+    {
+      const std::lock_guard guard(book_->lock);
+      if (book_->remember) book_->connects.push_back(facts);
+    }
+    if (book_->refuse_connect || facts.client.ip == book_->refused_ip)
+      co_return Verdict{smtp::Reply{554, "5.7.1", {"Not you"}}};
     co_return Continue{};
   }
+  bool greet_at_once() const override { return book_->greet_at_once; }
   core::Task<Step> at_helo(const SessionFacts& facts) override {
     const std::lock_guard guard(book_->lock);
     if (book_->remember) book_->helos.push_back(facts);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/log/log.h"
+#include "base/proxy/proxy.h"
 #include "gate/session/buffer.h"
 
 namespace sekisho::session {
@@ -39,7 +41,7 @@ class Session final : public smtp::RefusalWitness {
     facts_.started_us = shared.clock.now_us();
     facts_.id = core::TransactionId::make(facts_.started_us / 1000, settings.node, shared.random);
     facts_.listener = settings.listener;
-    facts_.client = socket_.remote();
+    facts_.peer = facts_.client = socket_.remote();
     facts_.local = local.port != 0 ? local : socket_.local();
   }
   ~Session() override {
@@ -61,9 +63,14 @@ class Session final : public smtp::RefusalWitness {
   Session* next() const { return next_; }
 
  private:
+  core::Task<bool> read_proxy_header();
+  void take_proxy_header(const proxy::Header& header);
+  void refuse_proxy(std::string_view why);
+  bool may_xclient() const { return !facts_.unnamed && core::in_any(shared_.settings.xclient_from, facts_.client.ip); }
   core::Task<void> watch_for_early_talk();
   core::Task<bool> act(smtp::Action action);
   core::Task<void> ask_connect();
+  core::Task<void> ask_client(smtp::XclientCommand command);
   core::Task<void> ask_helo(smtp::HeloCommand command);
   core::Task<void> ask_message(std::string octets, smtp::OctetLease lease);
   core::Task<bool> start_tls();
@@ -104,7 +111,11 @@ class Session final : public smtp::RefusalWitness {
 core::Task<void> Session::run() {
   road_ = shared_.make_road(facts_);
   server_.set_witness(this);
-  co_await watch_for_early_talk();
+  if (core::in_any(shared_.settings.proxy_from, facts_.peer.ip)) {
+    const bool named = co_await read_proxy_header();
+    if (!named) co_return co_await finish();
+  }
+  server_.allow_xclient(may_xclient());
   smtp::Action action = server_.start();
   line_since_ms_ = io::now_ms();
   while (!end_) {
@@ -120,10 +131,57 @@ core::Task<void> Session::run() {
   co_await finish();
 }
 
+// The header comes before anything else, and not one octet behind it is taken here: those are the client's, and when
+// they are there before the greeting, that client did not wait for it.
+core::Task<bool> Session::read_proxy_header() {
+  proxy::Reader reader;
+  const std::int64_t until_ms = io::now_ms() + shared_.settings.proxy_timeout_ms;
+  while (reader.needs() > 0) {
+    buffer_.release();
+    idle_ = true;
+    const auto ready = co_await socket_.wait_readable(until_ms);
+    idle_ = false;
+    if (!ready && ready.error() != io::IoError::kTimeout) co_return give_up(ready.error()), false;
+    if (!ready) co_return refuse_proxy("no header in time"), false;
+    const auto into = buffer_.borrow().first(std::min(reader.needs(), Buffer::kSize));
+    const auto read = co_await socket_.read(into, 0);
+    if (!read && read.error() == io::IoError::kTimeout) continue;
+    if (!read) co_return give_up(read.error()), false;
+    octets_in_ += *read;
+    reader.feed({into.data(), *read});
+  }
+  buffer_.release();
+  if (reader.fault() != proxy::Fault::kNone) co_return refuse_proxy(proxy::word(reader.fault())), false;
+  take_proxy_header(reader.header());
+  co_return true;
+}
+
+void Session::take_proxy_header(const proxy::Header& header) {
+  if (!header.names_client) return void(facts_.unnamed = true);
+  facts_.client = {header.client_ip, header.client_port};
+  facts_.local = {header.local_ip, header.local_port};
+  facts_.named_by = SessionFacts::NamedBy::kProxy;
+}
+
+// 421 and not 5xx: it is the proxy's or our setting that is wrong, and no mail should be lost by it.
+void Session::refuse_proxy(std::string_view why) {
+  ++server_.events().proxy_refused;
+  log::write<log::Event::k_proxy_refused>(log::name(facts_.peer.text()), log::name(why));
+  server_.give_up("4.3.5 A PROXY header is expected of you");
+  end(SessionEnd::kRefused);
+}
+
 core::Task<void> Session::watch_for_early_talk() {
-  if (shared_.settings.greet_pause_ms <= 0) co_return;
-  const auto waited = co_await socket_.wait_readable(io::now_ms() + shared_.settings.greet_pause_ms);
-  if (waited.ok() && has_octets(socket_.fd())) server_.events().early_talker = 1;
+  const std::int64_t pause_ms = road_->greet_at_once() || may_xclient() ? 0 : shared_.settings.greet_pause_ms;
+  if (pause_ms > 0 && !has_octets(socket_.fd())) {
+    idle_ = true;
+    const auto waited = co_await socket_.wait_readable(io::now_ms() + pause_ms);
+    idle_ = false;
+    facts_.patient = !waited && waited.error() == io::IoError::kTimeout;
+    if (!waited && !facts_.patient) co_return give_up(waited.error());
+  }
+  // RFC 5321 section 3.1: the client waits for the greeting. One that did not is worth remembering.
+  if (has_octets(socket_.fd())) server_.events().early_talker = 1;
 }
 
 // False when the session is over.
@@ -143,6 +201,8 @@ core::Task<bool> Session::act(smtp::Action action) {
     facts();
     Step step = co_await road_->at_rcpt_to(rcpt->path);
     server_.answer(reply_of(std::move(step)));
+  } else if (auto* client = std::get_if<smtp::AskClient>(&action)) {
+    co_await ask_client(std::move(client->command));
   } else if (auto* helo = std::get_if<smtp::AskHelo>(&action)) {
     co_await ask_helo(std::move(helo->command));
   } else if (auto* message = std::get_if<smtp::AskMessage>(&action)) {
@@ -151,13 +211,32 @@ core::Task<bool> Session::act(smtp::Action action) {
     co_await ask_connect();
   }
   line_since_ms_ = io::now_ms();
-  co_return true;
+  co_return !end_;
 }
 
 core::Task<void> Session::ask_connect() {
   Step step = co_await road_->at_connect(facts());
-  // RFC 5321 section 3.1: the client waits for the greeting. One that did not is worth remembering.
-  if (has_octets(socket_.fd())) server_.events().early_talker = 1;
+  if (std::holds_alternative<Continue>(step)) co_await watch_for_early_talk();
+  if (!end_) server_.answer(reply_of(std::move(step)));
+}
+
+core::Task<void> Session::ask_client(smtp::XclientCommand command) {
+  if (command.address.given) {
+    // An address nobody has stands for one that is not known: it proves nothing and shares its limits with its like.
+    facts_.client = {command.address.value.value_or(core::IpAddress()), 0};
+    facts_.unnamed = !command.address.value;
+    facts_.named_by = SessionFacts::NamedBy::kXclient;
+  }
+  if (command.port.given) facts_.client.port = command.port.value.value_or(0);
+  if (command.local_address.value) facts_.local.ip = *command.local_address.value;
+  if (command.local_port.value) facts_.local.port = *command.local_port.value;
+  facts_.helo_domain = command.helo.value.value_or("");
+  facts_.extended_helo = command.extended.value.value_or(false);
+  facts_.patient = false;
+  // Judged by whom the session is for now: who was let in by XCLIENT names nobody else.
+  server_.allow_xclient(may_xclient());
+  server_.events().early_talker = 0;
+  Step step = co_await road_->at_connect(facts());
   server_.answer(reply_of(std::move(step)));
 }
 

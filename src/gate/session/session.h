@@ -8,8 +8,10 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/core/clock.h"
+#include "base/core/network.h"
 #include "base/core/random.h"
 #include "base/core/task.h"
 #include "base/io/io.h"
@@ -21,7 +23,10 @@ namespace sekisho::session {
 struct Settings {
   smtp::ServerSettings smtp;
   std::string listener = "mx";
-  std::shared_ptr<io::TlsContext> tls;        // null: STARTTLS is not offered
+  std::shared_ptr<io::TlsContext> tls;  // null: STARTTLS is not offered
+  // Peers in proxy_from must begin with a PROXY header, nobody else may. Clients in xclient_from may name others.
+  std::vector<core::Network> proxy_from, xclient_from;
+  std::int64_t proxy_timeout_ms = 5'000;      // for the whole header
   std::int64_t greet_pause_ms = 0;            // wait so long for a client that speaks too early
   std::int64_t command_timeout_ms = 300'000;  // for a whole command line (RFC 5321 section 4.5.3.2.7)
   std::int64_t data_timeout_ms = 180'000;     // for the next block of data (section 4.5.3.2.5)
@@ -39,7 +44,14 @@ struct Settings {
 struct SessionFacts {
   core::TransactionId id;  // of the session; each transaction has its own
   std::string listener;
-  io::Endpoint client, local;
+  io::Endpoint peer;    // at the other end of the socket
+  io::Endpoint client;  // whom the peer speaks for: itself, unless a trusted one named another by PROXY or XCLIENT
+  io::Endpoint local;   // where that client came to
+  enum class NamedBy : unsigned char { kNobody, kProxy, kXclient } named_by = NamedBy::kNobody;
+  // A trusted peer did not name its client: a proxy on its own account, or XCLIENT with an address that is not known.
+  // Then no trust that `client` might have elsewhere counts.
+  bool unnamed = false;
+  bool patient = false;         // was silent through the whole pause before the greeting
   std::int64_t started_us = 0;  // wall time
   std::optional<io::TlsFacts> tls;
   std::string helo_domain;     // as sent; empty before HELO and again after STARTTLS
@@ -76,7 +88,10 @@ class Road {
   virtual ~Road() = default;
   // What EHLO may offer (the next hop's), asked at each HELO after at_helo.
   virtual smtp::Capabilities capabilities() const { return {}; }
+  // Asked again when XCLIENT has named another client: what was known of the last one is over.
   virtual core::Task<Step> at_connect(const SessionFacts& facts) = 0;
+  // Asked after at_connect: this client is greeted without the pause.
+  virtual bool greet_at_once() const { return false; }
   virtual core::Task<Step> at_helo(const SessionFacts& facts) = 0;
   // Begins a transaction unless it refuses.
   virtual core::Task<Step> at_mail_from(const smtp::Path& path, const smtp::MailParameters& parameters) = 0;
@@ -92,6 +107,7 @@ class Road {
   // Last, once, whatever happened. An open transaction is over.
   virtual core::Task<void> at_close(const SessionSummary& summary) = 0;
 };
+// The facts are the session's own and outlive the road.
 using RoadFactory = std::function<std::unique_ptr<Road>(const SessionFacts&)>;
 
 // What all sessions of one gate share; the references outlive every session.
@@ -109,7 +125,6 @@ class Roster {
  public:
   // Sessions between transactions get 421 now, the others after their transaction.
   void drain();
-  void go_on() { draining_ = false; }  // the drain is called off: those that are still there stay
   bool draining() const { return draining_; }
   std::size_t size() const { return size_; }
 

@@ -11,14 +11,14 @@ struct Row {
   Verb verb;
 };
 constexpr Row kVerbs[] = {
-    {"EHLO", Verb::kEhlo},         {"HELO", Verb::kHelo},     {"MAIL", Verb::kMail},      {"RCPT", Verb::kRcpt},
-    {"DATA", Verb::kData},         {"RSET", Verb::kRset},     {"QUIT", Verb::kQuit},      {"NOOP", Verb::kNoop},
-    {"STARTTLS", Verb::kStartTls}, {"VRFY", Verb::kVrfy},     {"HELP", Verb::kHelp},      {"BDAT", Verb::kBdat},
-    {"EXPN", Verb::kKnown},        {"AUTH", Verb::kKnown},    {"ETRN", Verb::kKnown},     {"TURN", Verb::kKnown},
-    {"ATRN", Verb::kKnown},        {"SEND", Verb::kKnown},    {"SOML", Verb::kKnown},     {"SAML", Verb::kKnown},
-    {"BURL", Verb::kKnown},        {"XCLIENT", Verb::kKnown}, {"XFORWARD", Verb::kKnown}, {"GET", Verb::kHttp},
-    {"POST", Verb::kHttp},         {"HEAD", Verb::kHttp},     {"PUT", Verb::kHttp},       {"DELETE", Verb::kHttp},
-    {"OPTIONS", Verb::kHttp},      {"CONNECT", Verb::kHttp},  {"TRACE", Verb::kHttp},     {"PATCH", Verb::kHttp},
+    {"EHLO", Verb::kEhlo},         {"HELO", Verb::kHelo},       {"MAIL", Verb::kMail},      {"RCPT", Verb::kRcpt},
+    {"DATA", Verb::kData},         {"RSET", Verb::kRset},       {"QUIT", Verb::kQuit},      {"NOOP", Verb::kNoop},
+    {"STARTTLS", Verb::kStartTls}, {"VRFY", Verb::kVrfy},       {"HELP", Verb::kHelp},      {"BDAT", Verb::kBdat},
+    {"EXPN", Verb::kKnown},        {"AUTH", Verb::kKnown},      {"ETRN", Verb::kKnown},     {"TURN", Verb::kKnown},
+    {"ATRN", Verb::kKnown},        {"SEND", Verb::kKnown},      {"SOML", Verb::kKnown},     {"SAML", Verb::kKnown},
+    {"BURL", Verb::kKnown},        {"XCLIENT", Verb::kXclient}, {"XFORWARD", Verb::kKnown}, {"GET", Verb::kHttp},
+    {"POST", Verb::kHttp},         {"HEAD", Verb::kHttp},       {"PUT", Verb::kHttp},       {"DELETE", Verb::kHttp},
+    {"OPTIONS", Verb::kHttp},      {"CONNECT", Verb::kHttp},    {"TRACE", Verb::kHttp},     {"PATCH", Verb::kHttp},
     {"PRI", Verb::kHttp},          {"PROPFIND", Verb::kHttp},
 };
 

@@ -23,10 +23,11 @@ enum class Verb : unsigned char {
   kHelp,
   kQuit,
   kStartTls,
-  kBdat,   // not offered: what follows it is not commands, so the session ends
-  kKnown,  // a verb of some RFC that this server does not implement (EXPN, AUTH, ETRN ...)
-  kHttp,   // a web browser or proxy, perhaps made to carry SMTP in its body
-  kField,  // "Subject: ..." where a command belongs: a blind client writes its message, nobody listens to replies
+  kXclient,  // of a trusted peer only
+  kBdat,     // not offered: what follows it is not commands, so the session ends
+  kKnown,    // a verb of some RFC that this server does not implement (EXPN, AUTH, ETRN ...)
+  kHttp,     // a web browser or proxy, perhaps made to carry SMTP in its body
+  kField,    // "Subject: ..." where a command belongs: a blind client writes its message, nobody listens to replies
   kUnknown,
 };
 

@@ -13,18 +13,16 @@ class OctetPool {
   explicit OctetPool(std::uint64_t limit) : limit_(limit) {}
   bool take(std::uint64_t octets) {
     const std::uint64_t before = used_.fetch_add(octets, std::memory_order_relaxed);
-    if (before + octets <= limit()) return true;
+    if (before + octets <= limit_) return true;
     used_.fetch_sub(octets, std::memory_order_relaxed);
     return false;
   }
   void give(std::uint64_t octets) { used_.fetch_sub(octets, std::memory_order_relaxed); }
   std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
-  std::uint64_t limit() const { return limit_.load(std::memory_order_relaxed); }
-  // Below what is in use: nothing is taken back, and nothing new is given until enough has come back.
-  void set_limit(std::uint64_t limit) { limit_.store(limit, std::memory_order_relaxed); }
+  std::uint64_t limit() const { return limit_; }
 
  private:
-  std::atomic<std::uint64_t> limit_;
+  std::uint64_t limit_;
   std::atomic<std::uint64_t> used_{0};
 };
 

@@ -138,6 +138,13 @@ void Server::answer(const std::optional<Reply>& reply) {
       if (refused) return say_and_end(reply->format());
       greet();
       break;
+    case Question::kClient:
+      // The session is at its greeting again, for another client.
+      if (refused) return say_and_end(reply->format());
+      extended_ = false;
+      errors_ = unknown_ = 0;
+      greet();
+      break;
     case Question::kHelo:
       if (refused) {
         refuse(*reply);

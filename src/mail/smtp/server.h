@@ -15,6 +15,7 @@
 #include "mail/smtp/command.h"
 #include "mail/smtp/data_reader.h"
 #include "mail/smtp/octet_pool.h"
+#include "mail/smtp/xclient.h"
 
 namespace sekisho::smtp {
 
@@ -37,6 +38,8 @@ struct SessionEvents {
   std::uint32_t unauth_pipelining = 0;     // did not wait where it must
   std::uint32_t starttls_injection = 0;    // clear text behind STARTTLS
   std::uint32_t http = 0, stray_text = 0;  // requests or header fields where commands belong
+  std::uint32_t proxy_refused = 0;         // no good PROXY header of a peer that must send one; the session notes it
+  std::uint32_t xclient_denied = 0;        // XCLIENT from a peer that may not
   std::uint32_t dha = 0;                   // directory harvest: too many unknown recipients
   std::uint32_t bare_line_end = 0;
   std::uint32_t nul = 0;
@@ -50,6 +53,10 @@ struct SessionEvents {
 // What the caller does next. Asks are answered by answer() before the next feed().
 struct NeedInput {};
 struct AskConnect {};
+// A trusted peer names another client: take it over, then answer as to AskConnect.
+struct AskClient {
+  XclientCommand command;
+};
 struct AskHelo {
   HeloCommand command;
 };
@@ -65,7 +72,7 @@ struct AskMessage {
 };
 struct StartTls {};  // write output(), do the handshake, then call tls_started(); drop what was read in the clear
 struct Close {};     // write output(), then hang up
-using Action = std::variant<NeedInput, AskConnect, AskHelo, AskMail, AskRcpt, AskMessage, StartTls, Close>;
+using Action = std::variant<NeedInput, AskConnect, AskClient, AskHelo, AskMail, AskRcpt, AskMessage, StartTls, Close>;
 
 // Is told of every message that the core refuses by itself, before its reply is written, and may add to the reply's
 // text. finding: "size_exceeded", "bare_line_end", "nul_octet" or "line_too_long". mail_from: of a MAIL that was
@@ -89,6 +96,8 @@ class Server {
   void tls_started();
   // The input will not go on: 421 (or 550 after a faulty message that looks ended) is written and feed() closes.
   void give_up(std::string_view reason_421);
+  // Whether the peer may name clients by XCLIENT; to be said again after each AskClient, before its answer.
+  void allow_xclient(bool allowed) { xclient_ = allowed; }
   // What EHLO offers from now on; the gate's own size limit still holds.
   void set_capabilities(const Capabilities& offered);
 
@@ -116,7 +125,7 @@ class Server {
     DataReader data;
   };
   struct Ended {};
-  enum class Question : unsigned char { kNone, kConnect, kHelo, kMail, kRcpt, kMessage };
+  enum class Question : unsigned char { kNone, kConnect, kClient, kHelo, kMail, kRcpt, kMessage };
 
   std::optional<Action> take_line(std::string_view& input);
   std::optional<Action> run(std::string_view line, bool more_behind);
@@ -125,6 +134,7 @@ class Server {
   std::optional<Action> run_rcpt(std::string_view argument);
   std::optional<Action> run_data(std::string_view argument, bool more_behind);
   std::optional<Action> run_starttls(std::string_view argument, bool more_behind);
+  std::optional<Action> run_xclient(std::string_view argument);
   void run_small(Verb verb, std::string_view argument);
   std::optional<Action> read_data(Reading& reading, std::string_view& input);
   std::optional<Action> end_of_data(Reading& reading);
@@ -155,6 +165,7 @@ class Server {
   bool extended_ = false;
   bool reset_ = false;
   bool tls_active_ = false;
+  bool xclient_ = false;
   bool saw_input_ = false;
   bool quit_ = false;
 };

@@ -21,6 +21,7 @@ void Server::say_capabilities() {
   if (offered_.eight_bit_mime) output_ += "250-8BITMIME\r\n";
   // RFC 3207 section 4.2: not offered once TLS is active.
   if (settings_.starttls && !tls_active_) output_ += "250-STARTTLS\r\n";
+  if (xclient_) ((output_ += "250-XCLIENT ") += kXclientAttributes) += "\r\n";
   output_ += "250 ENHANCEDSTATUSCODES\r\n";
 }
 
@@ -39,6 +40,8 @@ std::optional<Action> Server::run(std::string_view line, bool more_behind) {
       return run_data(command.argument, more_behind);
     case Verb::kStartTls:
       return run_starttls(command.argument, more_behind);
+    case Verb::kXclient:
+      return run_xclient(command.argument);
     default:
       run_small(command.verb, command.argument);
       return std::nullopt;
@@ -182,6 +185,27 @@ std::optional<Action> Server::run_data(std::string_view argument, bool more_behi
   state_ = Reading{DataReader(limits, OctetLease(&pool_), hint)};
   say("354 End data with <CR><LF>.<CR><LF>\r\n");
   return std::nullopt;
+}
+
+// XCLIENT_README: at any time but in the middle of a transaction.
+std::optional<Action> Server::run_xclient(std::string_view argument) {
+  if (!xclient_) {
+    ++events_.xclient_denied;
+    refuse("550 5.7.0 XCLIENT is not for you\r\n");
+    return std::nullopt;
+  }
+  if (in_transaction()) {
+    refuse("503 5.5.1 A transaction is open\r\n");
+    return std::nullopt;
+  }
+  auto command = parse_xclient(argument);
+  if (!command) {
+    refuse(command.error());
+    return std::nullopt;
+  }
+  if (!count_junk()) return std::nullopt;
+  question_ = Question::kClient;
+  return AskClient{std::move(*command)};
 }
 
 std::optional<Action> Server::run_starttls(std::string_view argument, bool more_behind) {

@@ -14,6 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   settings.recipient_limit = 10;
   settings.recipient_flood_limit = 10;
   TestDriver driver(settings, 32768);
+  driver.server.allow_xclient(driver.xclient_again = data[0] & 2);
   const std::string_view octets(reinterpret_cast<const char*>(data + 1), size - 1);
   driver.feed(octets, 1 + data[0] / 2);
   for (const std::string& message : driver.messages) {

@@ -32,6 +32,11 @@ struct TestDriver {
       server.tls_started();
     }
     if (std::holds_alternative<AskConnect>(action)) server.answer(connect_reply);
+    if (auto* client = std::get_if<AskClient>(&action)) {
+      clients.push_back(client->command);
+      server.allow_xclient(xclient_again);
+      server.answer(connect_reply);
+    }
     if (std::holds_alternative<AskHelo>(action)) server.answer(std::nullopt);
     if (auto* mail = std::get_if<AskMail>(&action)) {
       mail_from.push_back(mail->command.path.text);
@@ -72,6 +77,8 @@ struct TestDriver {
   std::optional<Reply> connect_reply;
   Reply message_reply{250, "2.0.0", {"Taken"}};
   std::string replies;
+  std::vector<XclientCommand> clients;
+  bool xclient_again = false;
   std::vector<std::string> mail_from, rcpt_to, messages;
   int handshakes = 0, resets = 0;
   bool closed = false;

@@ -56,10 +56,10 @@ std::string safe_helo(const std::string& helo) {
 }
 
 std::string received(const Settings& settings, const Arrival& arrival) {
-  const bool v6 = !arrival.client_ip.is_v4();
-  std::string out = "Received: from " + safe_helo(arrival.helo) + " (" +
-                    (arrival.reverse_name.empty() ? "" : arrival.reverse_name + " ") + "[" + (v6 ? "IPv6:" : "") +
-                    arrival.client_ip.text() + "])";
+  const core::IpAddress& ip = arrival.relay ? arrival.relay->ip : arrival.client_ip;
+  const std::string name = arrival.relay || arrival.reverse_name.empty() ? "" : arrival.reverse_name + " ";
+  std::string out = "Received: from " + safe_helo(arrival.relay ? arrival.relay->helo : arrival.helo) + " (" + name +
+                    "[" + (ip.is_v4() ? "" : "IPv6:") + ip.text() + "])";
   // RFC 3848: ESMTPS over TLS.
   const std::string protocol = arrival.esmtp ? (arrival.tls.empty() ? "ESMTP" : "ESMTPS") : "SMTP";
   out += "\r\n\tby " + settings.host + " with " + protocol + " id " + arrival.id;

@@ -3,6 +3,7 @@
 // trace field (RFC 5321 section 4.4) and the verdict for MUA rules and Sieve. Nothing else of the message is touched.
 // Re-entrant.
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,12 @@ struct Arrival {
   core::IpAddress client_ip;
   std::string helo, mail_from, reverse_name;
   bool esmtp = true;
+  // Who handed the mail to us where that is not the client: then the trace field names it, and the results the client.
+  struct Relay {
+    core::IpAddress ip;
+    std::string helo;
+  };
+  std::optional<Relay> relay;
   std::string tls;  // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty in the clear
   std::string id;   // transaction id
   std::int64_t now_s = 0;

@@ -12,14 +12,11 @@
 #include <vector>
 
 #include "base/core/ip_address.h"
+#include "base/core/network.h"
 
 namespace sekisho::connection {
 
-struct Network {
-  core::IpAddress address;
-  unsigned bits = 0;
-  static std::optional<Network> parse(const std::string& text);
-};
+using core::Network;
 
 // 0 everywhere: no limit.
 struct Settings {
@@ -50,7 +47,6 @@ class Limits {
  public:
   explicit Limits(Settings settings, std::size_t most_keys = 1'000'000);
   ~Limits();
-  void reload(Settings settings);  // what was counted stays counted; a session's place is given back as it was taken
 
   // Holds one session's place; gives it back when destroyed.
   class Place {
@@ -73,6 +69,22 @@ class Limits {
   Limit note_unknown(const core::IpAddress& ip, std::int64_t steady_ms);
   Limit harvesting(const core::IpAddress& ip, std::int64_t steady_ms) const;  // the same question without counting
   Limit take_domain(const std::string& proven_domain, std::uint64_t recipients, std::int64_t steady_ms);
+  bool exempt(const core::IpAddress& ip) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Addresses (IPv6: /64) that waited through the pause before the greeting, so that they need not again for a while.
+// Bounded, thread-safe, in RAM only.
+class Patience {
+ public:
+  explicit Patience(std::int64_t keep_ms = 24 * 3'600'000, std::size_t most = 200'000);
+  ~Patience();
+  bool known(const core::IpAddress& ip, std::int64_t steady_ms) const;
+  void note(const core::IpAddress& ip, std::int64_t steady_ms);
+  void forget(const core::IpAddress& ip);  // it spoke too early after all
 
  private:
   struct Impl;

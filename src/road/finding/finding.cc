@@ -8,6 +8,11 @@ namespace {
 // One table of all rooms' findings. The macro's text is the room's word, taken from where its findings.def stands.
 #define FINDING(code, en, ja) {kRoom, #code, en, ja},
 constexpr FindingText kTexts[] = {
+#if __has_include("road/relay/findings.def")
+#define kRoom "relay"
+#include "road/relay/findings.def"
+#undef kRoom
+#endif
 #if __has_include("road/connection/findings.def")
 #define kRoom "connection"
 #include "road/connection/findings.def"

@@ -25,8 +25,9 @@ std::string text_of(const smtp::Reply& reply) {
 action::Arrival arrival_of(const session::SessionFacts& facts, const Open& open, std::int64_t now_s) {
   const auto& papers = open.mail.papers;
   action::Arrival out;
-  out.client_ip = facts.client.ip;
-  out.helo = facts.helo_domain;
+  out.client_ip = open.mail.client.ip;
+  out.helo = open.mail.client.helo;
+  out.relay = open.mail.relay;
   out.mail_from = open.mail.client.mail_from;
   if (papers.iprev.result == road::AuthResult::kPass && papers.iprev.name) out.reverse_name = papers.iprev.name->text();
   out.esmtp = facts.extended_helo;
@@ -60,7 +61,7 @@ std::string Desk::add_receipt(const session::SessionFacts& facts, const Case& ma
   const auto domain = identity::domain_of(mail.client.mail_from);
   const receipt::Statement statement{world_.clock.now_s(), static_cast<std::uint8_t>(reason.stage),
                                      static_cast<std::uint8_t>(verdict.action), receipt::reason_id(reason.code)};
-  std::string code = world_.receipts.seal(statement, {facts.client.ip, domain ? domain->text() : ""});
+  std::string code = world_.receipts.seal(statement, {mail.client.ip, domain ? domain->text() : ""});
   if (!code.empty() && !reply.lines.empty()) reply.lines.back() += " [" + code + "]";
   return code;
 }
@@ -97,7 +98,7 @@ core::Task<smtp::Reply> Desk::carry_out(const session::SessionFacts& facts, Open
 
 core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict,
                                         trail::Decided decided, std::int64_t started_us) {
-  const auto hop = open.present.hops->find(open.domain->next_hop);
+  const auto hop = world_.hops.find(open.domain->next_hop);
   const std::int64_t decided_us = world_.clock.now_us();
   trail::Outcome outcome;
   outcome.transaction = open.transaction.id();

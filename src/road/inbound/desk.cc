@@ -9,9 +9,8 @@
 namespace sekisho::inbound {
 
 Open::Open(World& world, const smtp::Path& path, const smtp::MailParameters& parameters)
-    : present(world.present),
-      transaction(core::TransactionId::make(world.clock.now_us() / 1000, present.config->node, world.random), path,
-                  parameters, present.config) {}
+    : transaction(core::TransactionId::make(world.clock.now_us() / 1000, world.config()->node, world.random), path,
+                  parameters, world.config()) {}
 
 void Open::add(const smtp::Path& path) { transaction.add_rcpt(path); }
 
@@ -24,7 +23,7 @@ void Open::seal_recipients() {
 
 smtp::Capabilities Desk::capabilities() const {
   smtp::Capabilities out;
-  for (const auto& [name, hop] : *world_.present.hops) {
+  for (const auto& [name, hop] : world_.hops) {
     const auto offered = hop->capabilities();
     if (!offered) continue;  // not seen yet; what it cannot take is refused by itself
     out.eight_bit_mime = out.eight_bit_mime && offered->eight_bit_mime;
@@ -51,6 +50,19 @@ Ruling Desk::ruling(const Case& mail) const {
 void Desk::note_limit(Case& mail, connection::Limit limit) {
   if (limit == connection::Limit::kNone) return;
   mail.findings.push_back({"connection", connection::word(limit), road::AuthResult::kNone, mail.client.ip.text()});
+}
+
+void Desk::note_session(const session::SessionFacts& facts, Case& mail) {
+  if (facts.events.early_talker && !mail.relayed)
+    mail.findings.push_back({"connection", "early_talker", road::AuthResult::kNone, facts.client.ip.text()});
+}
+
+void Desk::note_origin_limits(Case& mail, std::size_t recipients) {
+  const std::int64_t now_ms = world_.clock.steady_ms();
+  auto limit = world_.limits.take_mail(mail.client.ip, now_ms);
+  for (std::size_t i = 0; i < recipients && limit == connection::Limit::kNone; ++i)
+    limit = world_.limits.take_recipient(mail.client.ip, now_ms);
+  note_limit(mail, limit);
 }
 
 void Desk::note_domain_limit(Case& mail, std::size_t recipients) {
@@ -99,8 +111,8 @@ core::Task<void> Desk::look_at_recipient(const smtp::Path& path, const envelope:
   }
   if (known == envelope::Recipient::kRouting) found("recipient_routing");
   bool unknown = known == envelope::Recipient::kUnknown;
-  const auto hop = open.present.hops->find(domain.next_hop);
-  if (known == envelope::Recipient::kAsk && hop != open.present.hops->end()) {
+  const auto hop = world_.hops.find(domain.next_hop);
+  if (known == envelope::Recipient::kAsk && hop != world_.hops.end()) {
     const auto answer = co_await hop->second->probe(path.text);
     unknown = answer.kind == transfer::ProbeAnswer::Kind::kUnknown;
     if (answer.kind == transfer::ProbeAnswer::Kind::kTemporary)
@@ -108,6 +120,7 @@ core::Task<void> Desk::look_at_recipient(const smtp::Path& path, const envelope:
   }
   if (!unknown) co_return;
   found("recipient_unknown");
+  if (open.mail.relayed) co_return;  // whose guess it is stands in no command
   note_limit(recipient, world_.limits.note_unknown(open.mail.client.ip, world_.clock.steady_ms()));
 }
 
@@ -164,7 +177,7 @@ void Desk::note_refused(const session::SessionFacts& facts, const Case& mail, st
   verdict.action = verdict.would_be = verdict::Action::kReject;
   verdict.basis = verdict::Basis::kSelfDefence;
   verdict.reasons.push_back({verdict::Stage::kEnvelope, size ? "verdict" : "envelope", finding,
-                             size ? std::to_string(world_.present.config->message_bytes) : "", verdict::Action::kReject,
+                             size ? std::to_string(world_.config()->message_bytes) : "", verdict::Action::kReject,
                              true});
   refused_.receipt = add_receipt(facts, mail, verdict, reply);
   sum_up(facts, mail, verdict, reply);
@@ -185,7 +198,7 @@ void Desk::sum_up(const session::SessionFacts& facts, const Case& mail, const ve
   refused_.reply = std::to_string(reply.code) + " " + reply.enhanced + " " + reply.lines.front();
   refused_.lawful_basis = verdict::word(verdict.basis);
   refused_.mode = "enforce";
-  refused_.client = client_of(facts, mail.papers.iprev.name ? mail.papers.iprev.name->text() : "");
+  refused_.client = client_of(facts, mail);
   for (const auto& reason : verdict.reasons) {
     const auto same = [&](const trail::ReasonFact& r) { return r.code == reason.code; };
     if (std::none_of(refused_.reasons.begin(), refused_.reasons.end(), same))
@@ -216,16 +229,16 @@ void Desk::close(const session::SessionFacts& facts, const session::SessionSumma
   world_.meter.session(summary);
   if (refused_.deferred + refused_.rejected > 0) {
     refused_.session = facts.id;
-    if (refused_.client.port == 0) refused_.client = client_of(facts, "");
+    if (refused_.client.ip == core::IpAddress()) refused_.client = client_of(facts);
     world_.trail.record_lazy(std::move(refused_));
   }
   const auto& e = summary.events;
   const bool odd = e.early_talker || e.unauth_pipelining || e.dha || e.starttls_injection || e.http ||
-                   e.bare_line_end || e.nul || e.errors;
+                   e.proxy_refused || e.xclient_denied || e.bare_line_end || e.nul || e.errors;
   if (!odd && e.messages == 0) return;  // nothing to tell: a port check, a probe of a peer
   trail::SessionSummary out;
   out.session = facts.id;
-  out.client = client_of(facts, "");
+  out.client = client_of(facts);
   out.transactions = e.messages;
   out.accepted = e.accepted;
   out.deferred = deferred_;

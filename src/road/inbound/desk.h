@@ -17,7 +17,6 @@ struct Open {
   void add(const smtp::Path& path);
   void seal_recipients();
 
-  const Present present;  // as it was at MAIL
   mail::Transaction transaction;
   Case mail;
   bool observed = false;                          // in every stage: nothing of the mail is touched
@@ -31,6 +30,10 @@ class Desk {
   smtp::Capabilities capabilities() const;
   Ruling ruling(const Case& mail) const;
   void note_limit(Case& mail, connection::Limit limit);
+  // What the session has shown before the mail began.
+  void note_session(const session::SessionFacts& facts, Case& mail);
+  // The limits of the client behind a trusted relay, which are known late.
+  void note_origin_limits(Case& mail, std::size_t recipients);
   void note_domain_limit(Case& mail, std::size_t recipients);
   void note_temporary(Case& mail);
   const envelope::LocalDomain* local_domain(const smtp::Path& path, const Config& config) const;
@@ -73,7 +76,8 @@ class Desk {
 };
 
 // The records, made from what is known (record.cc).
-trail::Client client_of(const session::SessionFacts& facts, const std::string& reverse_name);
+trail::Client client_of(const session::SessionFacts& facts);
+trail::Client client_of(const session::SessionFacts& facts, const Case& mail);
 trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, const verdict::Verdict& verdict,
                           const trail::Digest& digest);
 trail::Digest digest_of(const mail::Message& message);

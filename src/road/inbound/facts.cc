@@ -41,6 +41,22 @@ core::Task<int> ask_sender_domain(mail::Domain domain, envelope::Wanted wanted, 
   co_return 0;
 }
 
+// Only now, with the header here, it is known for whom a trusted relay speaks.
+core::Task<void> read_origin(Case& mail, const mail::Message& message, const Config& config, dns::Resolver& resolver,
+                             const core::Clock& clock, std::int64_t now_s, core::Budget& budget) {
+  mail.relay = action::Arrival::Relay{mail.client.ip, mail.client.helo};
+  const relay::Origin origin = relay::find(message, config.trusted_relays, mail.client.ip, mail.client.helo);
+  if (origin.found == relay::Found::kUnknown) {
+    mail.findings.push_back({"relay", "relay_origin_unknown", road::AuthResult::kNone, mail.client.ip.text()});
+    co_return;
+  }
+  mail.client.ip = origin.ip;
+  mail.client.helo = origin.helo;
+  co_await identity::read_mail_from(mail.client, config.identity, resolver, clock, now_s, budget, mail.papers);
+  if (identity::spent(mail.papers)) co_return;
+  co_await identity::read_client(mail.client, config.identity, resolver, clock, now_s, budget, mail.papers);
+}
+
 core::Task<int> ask_client(const identity::Client& client, const identity::Settings& settings, dns::Resolver& resolver,
                            const core::Clock& clock, std::int64_t now_s, core::Budget& budget,
                            identity::Papers& papers) {
@@ -64,7 +80,8 @@ envelope::Wanted wanted_of(const Case& mail, const verdict::Policy& policy) {
 
 core::Task<void> read_envelope(Case& mail, const Config& config, dns::Resolver& resolver, const core::Clock& clock,
                                std::int64_t now_s, core::Budget& budget) {
-  co_await identity::read_mail_from(mail.client, config.identity, resolver, clock, now_s, budget, mail.papers);
+  if (!mail.relayed)
+    co_await identity::read_mail_from(mail.client, config.identity, resolver, clock, now_s, budget, mail.papers);
   auto domain = identity::domain_of(mail.client.mail_from);
   mail.sender_domain_asked = domain.has_value();
   if (domain && mail.papers.spf_mfrom.name == spf::Evaluation::Name::kMissing) {
@@ -76,14 +93,17 @@ core::Task<void> read_envelope(Case& mail, const Config& config, dns::Resolver& 
   if (identity::spent(mail.papers)) co_return;
   core::Budget domain_budget = budget;
   std::vector<core::Task<int>> all;
-  all.push_back(ask_client(mail.client, config.identity, resolver, clock, now_s, budget, mail.papers));
+  if (!mail.relayed)
+    all.push_back(ask_client(mail.client, config.identity, resolver, clock, now_s, budget, mail.papers));
   const envelope::Wanted wanted = wanted_of(mail, config.policy);
   if (domain) all.push_back(ask_sender_domain(std::move(*domain), wanted, resolver, domain_budget, mail.sender_domain));
   co_await core::when_all(std::move(all));
 }
 
 core::Task<void> read_message(Case& mail, const mail::Message& message, const Config& config, dns::Resolver& resolver,
-                              std::int64_t now_s, unsigned sample, core::Budget& budget, io::Pool* pool) {
+                              const core::Clock& clock, std::int64_t now_s, unsigned sample, core::Budget& budget,
+                              io::Pool* pool) {
+  if (mail.relayed) co_await read_origin(mail, message, config, resolver, clock, now_s, budget);
   mail.received_count = static_cast<unsigned>(message.received_count());
   co_await identity::read_message(message, config.identity, resolver, now_s, sample, budget, mail.papers, pool);
 }

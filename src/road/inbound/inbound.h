@@ -21,6 +21,7 @@
 #include "road/override/override.h"
 #include "road/partial/partial.h"
 #include "road/receipt/receipt.h"
+#include "road/relay/relay.h"
 #include "road/verdict/verdict.h"
 #include "trail/trail.h"
 #include "transfer/transfer.h"
@@ -36,6 +37,7 @@ struct Config {
   envelope::LocalDomains domains;
   std::vector<mail::Domain> observe_domains;  // local domains whose mail is only observed
   unsigned observe_share_percent = 0;
+  std::vector<core::Network> trusted_relays;  // their Received fields tell who the client is
   std::uint32_t dns_queries = 150;
   std::uint64_t message_bytes = 0;
   std::uint16_t node = 0;
@@ -52,38 +54,34 @@ class Meter {
   virtual void outcome(transfer::Outcome outcome) = 0;
 };
 
-// The next hops of one loop, by name.
-using Hops = std::map<std::string, std::shared_ptr<transfer::NextHop>>;
-
-// What a reload puts in place as one piece. A transaction keeps the one it began with, and with it the hops.
-struct Present {
-  std::shared_ptr<const Config> config;
-  std::shared_ptr<dns::Resolver> resolver;
-  std::shared_ptr<const Hops> hops;
-};
-
-// What outlives all sessions. One a loop, and `present` is changed on that loop only; the rest is shared and
-// thread-safe.
+// What outlives all sessions. One a loop: hops belong to the loop, the rest is shared and thread-safe.
 struct World {
-  Present present;
+  std::function<std::shared_ptr<const Config>()> config;
+  dns::Resolver& resolver;
   core::Clock& clock;
   core::Random& random;
   trail::Trail& trail;
   connection::Limits& limits;
+  connection::Patience& patience;
   override_::Overrides& overrides;
   verdict::TempErrorMemory& temporary;
   receipt::KeyRing& receipts;
   partial::Memory& partial;
   io::Pool& pool;
   Meter& meter;
+  std::map<std::string, std::unique_ptr<transfer::NextHop>> hops;
 };
 
-// The world must outlive the road.
-std::unique_ptr<session::Road> make_road(World& world);
+// World and facts must outlive the road.
+std::unique_ptr<session::Road> make_road(World& world, const session::SessionFacts& facts);
 
 // Shared with `check` and `replay`, so that they judge exactly as the gate does.
 struct Case {  // one mail, as far as it is known
   identity::Client client;
+  // Set before read_envelope where a trusted relay hands the mail over: nothing is asked about its address; who
+  // `client` really is comes from the message (read_message), and then `relay` keeps whom it came from.
+  bool relayed = false;
+  std::optional<action::Arrival::Relay> relay;
   std::vector<std::string> rcpt_to;
   envelope::SenderDomain sender_domain = envelope::SenderDomain::kGood;
   bool sender_domain_asked = false;
@@ -97,7 +95,8 @@ struct Case {  // one mail, as far as it is known
 core::Task<void> read_envelope(Case& mail, const Config& config, dns::Resolver& resolver, const core::Clock& clock,
                                std::int64_t now_s, core::Budget& budget);
 core::Task<void> read_message(Case& mail, const mail::Message& message, const Config& config, dns::Resolver& resolver,
-                              std::int64_t now_s, unsigned sample, core::Budget& budget, io::Pool* pool = nullptr);
+                              const core::Clock& clock, std::int64_t now_s, unsigned sample, core::Budget& budget,
+                              io::Pool* pool = nullptr);
 // The span in Facts views into `all`, which the caller keeps.
 verdict::Facts facts_of(const Case& mail, road::Findings& all);
 // The domain whose DNS fault makes this mail wait; "" when none does.

@@ -54,15 +54,32 @@ trail::Digest digest_of(const mail::Message& message) {
   return out;
 }
 
-trail::Client client_of(const session::SessionFacts& facts, const std::string& reverse_name) {
+trail::Client client_of(const session::SessionFacts& facts) {
   trail::Client out;
   out.ip = facts.client.ip;
   out.port = facts.client.port;
   out.local_ip = facts.local.ip;
   out.local_port = facts.local.port;
   out.helo_domain = core::printable(facts.helo_domain, 255);
-  out.reverse_name = reverse_name;
   if (facts.tls) out.tls = facts.tls->version + " " + facts.tls->cipher;
+  if (facts.named_by == session::SessionFacts::NamedBy::kNobody) return out;
+  out.named_by = facts.named_by == session::SessionFacts::NamedBy::kProxy ? "proxy" : "xclient";
+  out.peer_ip = facts.peer.ip;
+  out.peer_port = facts.peer.port;
+  return out;
+}
+
+trail::Client client_of(const session::SessionFacts& facts, const Case& mail) {
+  trail::Client out = client_of(facts);
+  if (mail.papers.iprev.name) out.reverse_name = mail.papers.iprev.name->text();
+  if (!mail.relay || mail.client.ip == facts.client.ip) return out;
+  out.ip = mail.client.ip;
+  out.port = 0;  // no Received tells it
+  out.helo_domain = core::printable(mail.client.helo, 255);
+  out.named_by = "received";
+  out.relay_ip = facts.client.ip;
+  out.peer_ip = facts.peer.ip;
+  out.peer_port = facts.peer.port;
   return out;
 }
 
@@ -78,7 +95,7 @@ trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, 
   trail::Decided out;
   out.transaction = open.transaction.id();
   out.session = facts.id;
-  out.client = client_of(facts, papers.iprev.name ? papers.iprev.name->text() : "");
+  out.client = client_of(facts, open.mail);
   out.mail_from = core::printable(open.mail.client.mail_from, 320);
   for (const auto& path : open.transaction.rcpt_to()) {
     trail::Recipient recipient;

@@ -23,6 +23,8 @@ struct FindingCell {
 };
 constexpr FindingCell kFindingCells[] = {
     {"denied_by_operator", Cell::k_denied},
+    {"early_talker", Cell::k_early_talker},
+    {"relay_origin_unknown", Cell::k_relay_origin_unknown},
     {"dha", Cell::k_harvest},
     {"dha_prefix", Cell::k_harvest},
     {"relay_denied", Cell::k_relay_denied},

@@ -15,7 +15,7 @@ PROVEN = "proven.example. 300 IN TXT \"v=spf1 ip4:127.0.0.0/8 -all\"\nproven.exa
 
 
 def gate_with(folder, sink, name, limits, exempt="", mx=""):
-    return Sekisho(folder, NEXT_HOP + LIMITS, ZONE + PROVEN, name=name, sink=sink.port, limits=limits, exempt=exempt, mx=mx)
+    return Sekisho(folder, NEXT_HOP + LIMITS, ZONE + PROVEN, name=name, sink=sink.port, limits=limits, exempt=exempt, mx=mx + "\ngreet_pause_ms = 0")
 
 
 def mail(gate, source, mail_from="a@sender.example", rcpts=("user@dest.example",)):
