@@ -1,5 +1,7 @@
 #include "cmd/meter.h"
 
+#include "base/log/log.h"
+
 namespace sekisho::cmd {
 
 namespace {
@@ -91,6 +93,7 @@ void RoadMeter::mail(const verdict::Verdict& v, const identity::Papers& papers, 
 }
 
 void RoadMeter::outcome(transfer::Outcome o) { registry_.add(kOutcomes, word(o)); }
+void RoadMeter::duplicate() { registry_.add(kDuplicates); }
 
 MetricsPage::MetricsPage(const std::optional<io::Endpoint>& at, RoadMeter& meter, mx::Gate& gate, trail::Trail& trail,
                          smtp::OctetPool& octets, LagMeter& lag)
@@ -122,6 +125,7 @@ std::string MetricsPage::page() {
   r.set(kLedgerCommits, static_cast<double>(ledger.commits));
   r.set(kLedgerFailed, static_cast<double>(ledger.failed_commits));
   r.set(kLedgerLost, static_cast<double>(ledger.lost_lazy));
+  r.set(kLinesDropped, static_cast<double>(log::dropped()));
   r.set(kIndexBehind, static_cast<double>(last > indexed ? last - indexed : 0));
   r.set(kLoopLag, static_cast<double>(lag_.take_recent_ms()) / 1e3);
   return r.exposition();

@@ -20,6 +20,7 @@ class RoadMeter final : public inbound::Meter {
   void mail(const verdict::Verdict& verdict, const identity::Papers& papers, std::int64_t road_us,
             std::int64_t transfer_us, std::uint64_t size) override;
   void outcome(transfer::Outcome outcome) override;
+  void duplicate() override;
   metrics::Registry& registry() { return registry_; }
 
  private:

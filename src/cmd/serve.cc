@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/control/control.h"
+#include "base/core/memory.h"
 #include "base/core/text.h"
 #include "base/dns/zone.h"
 #include "base/log/log.h"
@@ -17,6 +18,7 @@
 #include "cmd/control_desk.h"
 #include "cmd/meter.h"
 #include "cmd/settings.h"
+#include "cmd/watch.h"
 
 namespace sekisho::cmd {
 
@@ -31,8 +33,10 @@ struct Serving {
   std::unique_ptr<trail::Trail> trail;
   std::unique_ptr<override_::Overrides> overrides;
   std::unique_ptr<partial::Memory> partial;
+  partial::Doubts doubts;
   std::unique_ptr<receipt::KeyRing> receipts;
   std::unique_ptr<dns::Resolver> resolver;
+  const dns::StubResolver* stub = nullptr;  // inside of resolver
   std::unique_ptr<connection::Limits> limits;
   connection::Patience patience;
   verdict::TempErrorMemory temporary;
@@ -64,6 +68,7 @@ struct Serving {
                                      temporary,
                                      *receipts,
                                      *partial,
+                                     doubts,
                                      *pool,
                                      *meter,
                                      {}});
@@ -146,7 +151,8 @@ std::string open_state(Serving& s) {
 }
 
 std::string open_dns(Serving& s) {
-  std::unique_ptr<dns::Resolver> stub = dns::make_stub(s.settings.dns, s.clock, s.random);
+  std::unique_ptr<dns::StubResolver> stub = dns::make_stub(s.settings.dns, s.clock, s.random);
+  s.stub = stub.get();
   if (s.settings.zone_file.empty()) {
     s.resolver = std::move(stub);
     return {};
@@ -164,9 +170,6 @@ core::Task<void> survey_hops(Serving& s) {
     const auto* domain = s.settings.road->domains.first();
     const auto survey = co_await hop->survey(domain->name.text());
     const auto hop_name = log::name(name);
-    if (!survey.reachable)
-      log::write<log::Event::k_next_hop_down>(
-          hop_name, log::name(survey.failure.lines.empty() ? "" : survey.failure.lines.front()));
     if (survey.accepts_foreign_rcpt) log::write<log::Event::k_next_hop_relays>(hop_name);
     if (survey.accepts_random_rcpt && domain->check == envelope::Check::kProbe)
       log::write<log::Event::k_next_hop_takes_all>(hop_name);
@@ -178,6 +181,7 @@ core::Task<void> upkeep(Serving& s) {
     const auto rotated = s.receipts->rotate(s.clock.now_s());
     if (!rotated) log::write<log::Event::k_receipt_keys_kept>("the key file cannot be written");
     std::function<void()> retain = [&s] {
+      if (const auto days = s.trail->ledger().doubted_days(); days > 0) log::write<log::Event::k_clock_doubted>(days);
       const auto today = static_cast<std::int32_t>(s.clock.now_s() / 86400);
       const auto gone = s.trail->retain(today - static_cast<std::int32_t>(s.settings.retention_days));
       if (!gone) log::write<log::Event::k_retention_failed>(log::name(gone.error().text()));
@@ -194,6 +198,14 @@ core::Result<std::unique_ptr<log::Logger>, log::LogError> open_log(const Setting
   options.path = settings.log_file;
   log::parse_level(settings.log_level, options.level);
   return log::Logger::open(options);
+}
+
+// Half of what the process may use at most: the rest is for sockets, indexes and the program.
+std::uint64_t memory_for_messages(std::uint64_t wanted) {
+  const std::uint64_t machine = core::memory_allowed_bytes();
+  if (machine == 0 || wanted <= machine / 2) return wanted;
+  log::write<log::Event::k_memory_capped>(wanted, machine, machine / 2);
+  return machine / 2;
 }
 
 void stop_loops(Serving& s) {
@@ -240,6 +252,8 @@ core::Task<void> stand(Serving& s) {
     auto measure = [&s, i] { io::spawn(measure_lag(s.lag, i)); };
     s.loops[i]->post(std::move(measure));
   }
+  Watched watched{*s.trail, *s.gate, *s.octets, *s.stub, s.settings.state_dir};
+  io::spawn(watch(std::move(watched)));
   io::spawn(survey_hops(s));
   const int signals[] = {SIGTERM, SIGINT};
   auto signal = co_await io::wait_signal(signals);
@@ -276,7 +290,7 @@ int serve(const Arguments& arguments) {
   if (fault.empty()) fault = open_dns(s);
   if (!fault.empty()) return say(fault), 2;
   s.limits = std::make_unique<connection::Limits>(s.settings.limits);
-  s.octets = std::make_unique<smtp::OctetPool>(s.settings.memory_bytes);
+  s.octets = std::make_unique<smtp::OctetPool>(memory_for_messages(s.settings.memory_bytes));
   s.meter = std::make_unique<RoadMeter>();
   for (std::size_t i = 0; i < s.settings.threads; ++i) s.loops.push_back(std::make_unique<io::Loop>());
   std::vector<std::thread> threads;

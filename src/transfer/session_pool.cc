@@ -2,7 +2,20 @@
 
 #include <algorithm>
 
+#include "base/log/log.h"
+
 namespace sekisho::transfer {
+
+void Health::down(const std::string& next_hop, const std::string& reason) {
+  std::int64_t is_up = 0;
+  if (down_since_ms_.compare_exchange_strong(is_up, io::now_ms()))
+    log::write<log::Event::k_next_hop_down>(log::name(next_hop), log::name(reason));
+}
+
+void Health::back(const std::string& next_hop) {
+  const std::int64_t since_ms = down_since_ms_.exchange(0);
+  if (since_ms != 0) log::write<log::Event::k_next_hop_up>(log::name(next_hop), io::now_ms() - since_ms);
+}
 
 void SessionPool::Lease::keep() {
   // A reply to nothing would be taken for the next mail's.
@@ -87,8 +100,12 @@ core::Task<core::Result<SessionPool::Lease, Failure>> SessionPool::take(bool fre
   auto session = co_await Session::open(*options_);
   if (!session) {
     closed();
+    const auto& lines = session.error().reply.lines;
+    if (session.error().io != io::IoError::kCancelled)
+      options_->health->down(options_->name, lines.empty() ? "" : lines.front());
     co_return core::error(session.error());
   }
+  options_->health->up(options_->name);
   capabilities_ = (*session)->capabilities();
   co_return Lease(self, std::move(*session), false);
 }

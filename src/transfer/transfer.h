@@ -3,6 +3,7 @@
 // a recipient probe. A NextHop belongs to the loop it was made on: with several loops, make one on each and share
 // sessions_count out among them. Destroy it
 // before that loop and after all of its Tasks. Nothing here bounces: every end is an Outcome.
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -22,6 +23,19 @@ namespace sekisho::transfer {
 enum class Kind : std::uint8_t { kSmtp, kLmtp, kMaildir };
 enum class Tls : std::uint8_t { kOff, kOpportunistic, kRequired };
 
+// What all loops know of one next hop together; it says in the log when it goes down and when it is back. Thread-safe.
+class Health {
+ public:
+  void down(const std::string& next_hop, const std::string& reason);
+  void up(const std::string& next_hop) {
+    if (down_since_ms_.load(std::memory_order_relaxed) != 0) back(next_hop);
+  }
+
+ private:
+  void back(const std::string& next_hop);
+  std::atomic<std::int64_t> down_since_ms_{0};  // steady; 0 = it is up, as far as is known
+};
+
 struct Options {
   std::string name;
   Kind kind = Kind::kSmtp;
@@ -34,6 +48,7 @@ struct Options {
   std::size_t sessions_count = 20;              // at once, kept ones included
   std::int64_t timeout_ms = 60'000;             // for each reply and each write; after the final dot at most 60 s
   std::string helo_domain = "localhost";
+  std::shared_ptr<Health> health = std::make_shared<Health>();  // shared by the copies of these options
 };
 
 // What the last EHLO or LHLO offered. A Maildir takes everything.

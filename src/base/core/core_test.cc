@@ -1,12 +1,17 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "base/core/budget.h"
 #include "base/core/clock.h"
 #include "base/core/ip_address.h"
+#include "base/core/memory.h"
 #include "base/core/random.h"
 #include "base/core/result.h"
 #include "base/core/task.h"
 #include "base/core/text.h"
+#include "base/core/trusted_now.h"
 
 namespace sekisho::core {
 namespace {
@@ -105,6 +110,47 @@ TEST(Budget, EmptyStaysEmpty) {
   EXPECT_TRUE(b.take_part(2));
   EXPECT_FALSE(b.take_part(2));
   EXPECT_FALSE(b.take_part());
+}
+
+TEST(TrustedNow, ALeapIsBelievedOnceItHasLasted) {
+  std::vector<std::int64_t> days = {1, 2, 3, 5, 6};
+  EXPECT_EQ(trusted_now({}, 400, 14, 7), 400);
+  EXPECT_EQ(trusted_now(days, 7, 14, 7), 7);
+  EXPECT_EQ(trusted_now(days, 6, 14, 7), 6);
+  EXPECT_EQ(trusted_now(days, 20, 14, 7), 20);
+  EXPECT_EQ(trusted_now(days, 21, 14, 7), 6);
+  EXPECT_EQ(trusted_now(days, 4, 14, 7), 4);  // set back
+  for (std::int64_t day = 406; day < 413; ++day) {
+    EXPECT_EQ(trusted_now(days, day, 14, 7), day < 412 ? 6 : day) << day;
+    days.push_back(day);
+  }
+  EXPECT_EQ(trusted_now(days, 800, 14, 7), 412);  // a second leap
+  EXPECT_EQ(trusted_now(days, 7, 14, 7), 7);      // and back
+  days.assign({1, 2, 400, 401});
+  EXPECT_EQ(trusted_now(days, 900, 14, 7), 2);  // two leaps that nobody proved
+}
+
+TEST(Memory, TheLeastOfMachineAndGroupsCounts) {
+  const std::string root = testing::TempDir() + "memory-root";
+  const auto put = [&](const std::string& path, const std::string& text) {
+    std::filesystem::create_directories(std::filesystem::path(root + path).parent_path());
+    std::ofstream(root + path) << text;
+  };
+  std::filesystem::remove_all(root);
+  EXPECT_EQ(memory_allowed_bytes(root), 0u);
+  put("/proc/meminfo", "MemTotal:        1000 kB\nMemFree: 5 kB\n");
+  EXPECT_EQ(memory_allowed_bytes(root), 1'024'000u);
+  put("/proc/self/cgroup", "0::/system.slice/sekisho.service\n");
+  put("/sys/fs/cgroup/system.slice/sekisho.service/memory.max", "max\n");
+  EXPECT_EQ(memory_allowed_bytes(root), 1'024'000u);
+  put("/sys/fs/cgroup/system.slice/memory.max", "500000\n");
+  EXPECT_EQ(memory_allowed_bytes(root), 500'000u);
+  put("/proc/self/cgroup", "5:cpu,cpuacct:/x\n4:memory:/a/b\n0::/\n");
+  put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  put("/sys/fs/cgroup/memory/a/b/memory.limit_in_bytes", "700000\n");
+  EXPECT_EQ(memory_allowed_bytes(root), 700'000u);
+  EXPECT_GT(memory_allowed_bytes(), 0u);
+  std::filesystem::remove_all(root);
 }
 
 }  // namespace

@@ -256,6 +256,7 @@ StubStats Stub::stats() const {
   StubStats out;
   out.cache_hits = counts_.cache_hits;
   out.queries = counts_.queries;
+  out.replies = counts_.replies;
   out.shared = counts_.shared;
   out.timeouts = counts_.timeouts;
   out.servfails = counts_.servfails;

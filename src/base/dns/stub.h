@@ -35,6 +35,7 @@ struct StubOptions {
 struct StubStats {
   std::uint64_t cache_hits = 0;  // found by ready() or lookup()
   std::uint64_t queries = 0;     // datagrams and TCP queries sent
+  std::uint64_t replies = 0;     // that belonged to a query
   std::uint64_t shared = 0;      // look-ups that waited for the query of another
   std::uint64_t timeouts = 0;    // look-ups that ended so
   std::uint64_t servfails = 0;

@@ -117,6 +117,7 @@ void Transport::dispatch(Slot& slot, std::string_view datagram) {
   }
   Exchange& exchange = *waiting->second->exchange;
   if (exchange.end_ && exchange.end_->end == Try::End::kReply) return;
+  ++counts_.replies;
   slot.waiting.erase(waiting);  // a second reply to it is nobody's
   exchange.end_ = Try{Try::End::kReply, std::string(datagram), slot.server};
   exchange.event_.set();
@@ -242,6 +243,7 @@ core::Task<Try> Transport::ask_tcp(io::Endpoint server, std::string query, std::
     ++counts_.rejected;
     co_return Try{Try::End::kUnreachable, {}, server};
   }
+  ++counts_.replies;
   co_return out;
 }
 

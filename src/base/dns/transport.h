@@ -18,7 +18,8 @@
 namespace sekisho::dns {
 
 struct Counts {
-  std::atomic<std::uint64_t> cache_hits{0}, queries{0}, shared{0}, timeouts{0}, servfails{0}, tcp{0}, rejected{0};
+  std::atomic<std::uint64_t> cache_hits{0}, queries{0}, replies{0}, shared{0}, timeouts{0}, servfails{0}, tcp{0},
+      rejected{0};
 };
 
 struct Try {

@@ -4,10 +4,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 
 #include "base/io/address.h"
+#include "base/io/descriptors.h"
 #include "base/io/io.h"
 #include "base/io/reactor.h"
 
@@ -15,6 +17,7 @@ namespace sekisho::io {
 namespace {
 constexpr int kBacklog = 1024;
 constexpr std::int64_t kLimitPauseMs = 50;
+std::atomic<std::uint64_t> turned_away{0};
 
 bool nobody_listens(const KernelAddress& at) {
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -43,11 +46,13 @@ struct Listener::Impl {
     ::close(reserve);
     const int fd = ::accept4(source.fd(), nullptr, nullptr, SOCK_CLOEXEC);
     const int failure = fd < 0 ? errno : 0;
-    if (fd >= 0) ::close(fd);
+    if (fd >= 0) ::close(fd), turned_away.fetch_add(1, std::memory_order_relaxed);
     reserve = open_reserve();
     return failure;
   }
 };
+
+std::uint64_t descriptors_refused() { return turned_away.load(std::memory_order_relaxed); }
 
 Listener::Listener() = default;
 Listener::Listener(Listener&&) noexcept = default;

@@ -197,6 +197,11 @@ std::uint64_t Logger::dropped() const { return state_->dropped.load(std::memory_
 
 bool enabled(Level level) { return static_cast<int>(level) >= lowest.load(std::memory_order_relaxed); }
 
+std::uint64_t dropped() {
+  const std::lock_guard lock(current_mutex);
+  return current ? current->dropped() : 0;
+}
+
 void put(const Row& row, std::span<const Value> values) {
   std::string text(row.name);
   for (std::size_t i = 0; i < values.size(); ++i) {

@@ -97,6 +97,7 @@ class Logger {
 };
 
 bool enabled(Level level);
+std::uint64_t dropped();  // of the logger that lives, 0 without one
 void put(const Row& row, std::span<const Value> values);
 
 // log::write<log::Event::k_listening>("mx", log::name(endpoint.text())): the number of values is checked when compiled.

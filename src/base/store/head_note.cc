@@ -28,6 +28,7 @@ std::optional<HeadNote> parse_head_note(std::string_view text, const PublicKey& 
   const auto chain = core::unhex(text.substr(chain_at + 7, signature_at - chain_at - 7));
   const auto signature = core::unhex(text.substr(signature_at + 11, text.size() - signature_at - 12));
   if (!seq || !chain || chain->size() != kChainSize || !signature) return {};
+  if (core::hex(*signature) != text.substr(signature_at + 11, text.size() - signature_at - 12)) return {};
   if (!signature_holds(key, text.substr(0, signature_at + 1), *signature)) return {};
   HeadNote note{*seq, {}};
   std::copy(chain->begin(), chain->end(), note.chain.begin());

@@ -26,7 +26,7 @@ bool unhex_into(std::string_view text, std::array<char, N>& out) {
   const auto raw = core::unhex(text);
   if (!raw || raw->size() != N) return false;
   std::copy(raw->begin(), raw->end(), out.begin());
-  return true;
+  return hex_of(out) == text;  // one spelling only: a changed file is a damaged one
 }
 
 // The text after `name ` on the line that starts with it.
@@ -66,6 +66,7 @@ core::Result<Identity, StoreError> read_identity(const std::string& folder) {
   const auto key = line_value(*text, "key"), salt = line_value(*text, "salt");
   if (!key || !salt || !unhex_into(*key, identity.key) || !unhex_into(*salt, identity.salt))
     return core::error(key_failure(path, "is not a ledger identity"));
+  if (format_identity(identity) != *text) return core::error(key_failure(path, "was changed"));
   return identity;
 }
 
@@ -146,10 +147,10 @@ std::optional<Anchor> parse_anchor(std::string_view text, const PublicKey& key) 
   anchor.last_seq = *last_seq;
   anchor.unlinked_us = static_cast<std::int64_t>(*unlinked_us);
   const auto signed_part = text.substr(0, text.rfind("signature "));
-  const auto raw = core::unhex(*signature);
+  Signature raw;
   // Only the exact text that format_anchor makes: nothing may stand after the signature.
-  anchor.signature_ok =
-      raw && text.size() == signed_part.size() + 10 + signature->size() + 1 && signature_holds(key, signed_part, *raw);
+  anchor.signature_ok = unhex_into(*signature, raw) && text.size() == signed_part.size() + 10 + signature->size() + 1 &&
+                        signature_holds(key, signed_part, {raw.data(), raw.size()});
   return anchor;
 }
 

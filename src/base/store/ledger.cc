@@ -6,7 +6,9 @@
 #include <atomic>
 #include <cerrno>
 #include <mutex>
+#include <set>
 
+#include "base/core/trusted_now.h"
 #include "base/io/io.h"
 #include "base/store/fields.h"
 #include "base/store/recover.h"
@@ -16,6 +18,9 @@
 namespace sekisho::store {
 
 namespace {
+constexpr std::int64_t kLeapDays = 14;
+constexpr std::size_t kProofDays = 7;
+
 core::Clock& system_clock() {
   static core::SystemClock clock;
   return clock;
@@ -164,6 +169,7 @@ core::Result<ScanReport, StoreError> Ledger::scan_folder(const std::string& fold
 core::Result<std::vector<std::string>, StoreError> Ledger::retain(std::int32_t first_kept_day) {
   const std::lock_guard guard(impl_->retention);
   const Committed end = impl_->writer->committed();
+  first_kept_day -= doubted_days();
   if (end.segment) first_kept_day = std::min(first_kept_day, end.segment->day);
   std::vector<std::string> gone;
   const auto segments = impl_->catalog.segments();
@@ -197,6 +203,15 @@ core::Result<std::vector<std::string>, StoreError> Ledger::retain(std::int32_t f
 
 std::optional<std::array<char, 16>> Ledger::recipient_hash(std::int64_t time_us, std::string_view address, bool make) {
   return impl_->day_keys.hash(day_of(time_us), address, make);
+}
+
+std::int32_t Ledger::doubted_days() const {
+  std::set<std::int64_t> known;
+  for (const auto& name : impl_->catalog.segments()) known.insert(name.day);
+  for (const auto& [day, anchor] : impl_->catalog.anchors(nullptr)) known.insert(day);
+  const std::vector<std::int64_t> days(known.begin(), known.end());
+  const std::int64_t today = day_of(impl_->clock.now_us());
+  return static_cast<std::int32_t>(today - core::trusted_now(days, today, kLeapDays, kProofDays));
 }
 
 bool Ledger::short_of_disk() const {

@@ -48,10 +48,10 @@ enum class ProblemKind : std::uint8_t {
   kUnreadable,      // the operating system could not read the file
   kSeqGap,          // records are missing between two that are there
   kBrokenChain,     // a record or segment does not follow from the one before it
-  kBadSignature,    // a head or anchor is not signed by this ledger's key
+  kBadSignature,    // a head or anchor is not signed by this ledger's key, or a noted end is damaged
   kMissingSegment,  // a day or part that must be there is not
   kBadAnchor,       // an anchor is missing, unreadable, or differs from its day
-  kShortOfHead,     // the ledger ends before the last signed head that was noted outside of it
+  kShortOfHead,     // the ledger ends before what was noted outside of it: the last signed head, the last commit
 };
 struct Problem {
   ProblemKind kind;
@@ -93,6 +93,7 @@ struct LedgerSettings {
 };
 struct LedgerCounts {
   std::uint64_t commits = 0, records = 0, bytes = 0, failed_commits = 0, rewrites = 0, lost_lazy = 0;
+  std::string last_failure;  // of a commit: file, offset, reason; stays when it is over
 };
 
 class Ledger {
@@ -121,11 +122,16 @@ class Ledger {
   static core::Result<VerifyReport, StoreError> verify_folder(const std::string& folder);
   static core::Result<ScanReport, StoreError> scan_folder(const std::string& folder, const Visitor& visit);
 
-  // Unlinks whole days before first_kept_day (never the one being written) with their recipient-hash keys.
+  // Unlinks whole days before first_kept_day (never the one being written) with their recipient-hash keys. Where the
+  // wall clock has leapt (see doubted_days) that many days more are kept.
   core::Result<std::vector<std::string>, StoreError> retain(std::int32_t first_kept_day);
   // Keyed hash of a recipient under the key of the day of time_us. make: for recording; without: for asking (nothing
   // when the day's key is gone or never was).
   std::optional<std::array<char, 16>> recipient_hash(std::int64_t time_us, std::string_view address, bool make);
+
+  // By how many days the wall clock leapt ahead of what the ledger's days show; 0: it is believed. A leap of more than
+  // 14 days is believed when records were written on 7 days behind it.
+  std::int32_t doubted_days() const;
 
   bool short_of_disk() const;  // looks at most once a second
   std::uint64_t last_seq() const;

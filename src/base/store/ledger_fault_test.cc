@@ -158,6 +158,7 @@ TEST(Damage, TornTailAtEachOctetIsCutSavedAndTold) {
   for (std::uint64_t size = positions[7].offset; size < whole.size(); ++size) {
     spit(path, std::string_view(whole).substr(0, size));
     fs::remove(folder.path + "/head");
+    fs::remove(folder.path + "/tip");  // as if the machine had lost power with it
     std::size_t kept = 0;
     while (kept < 10 && (kept + 1 < 10 ? positions[kept + 1].offset : whole.size()) <= size) ++kept;
     const std::uint64_t end = positions[kept].offset;
@@ -286,7 +287,10 @@ TEST(Tampering, ARewrittenChainDoesNotHaveTheSignatures) {
     encode_frame(forged, chain, hasher, frame, fields);
   }
   // Behind the head nothing is signed yet: the chain holds. The next head of the true chain does not fit it.
+  // But the noted end, which whoever changes all files makes anew, does not.
   spit(folder.path + kSegment, forged);
+  EXPECT_TRUE(has(Ledger::verify_folder(folder.path)->problems, ProblemKind::kBrokenChain));
+  fs::remove(folder.path + "/tip");
   EXPECT_TRUE(Ledger::verify_folder(folder.path)->ok());
   {
     spit(folder.path + kSegment, whole);

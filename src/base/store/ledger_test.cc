@@ -110,6 +110,36 @@ TEST(Ledger, DaysRollOverAndAreAnchored) {
   expect_ok(ledger->verify());
 }
 
+TEST(Ledger, AClockThatLeapsDoesNotTakeTheLedgerAway) {
+  Folder folder;
+  core::FixedClock clock(kNoon);
+  constexpr std::int64_t kDayMs = 86'400'000;
+  constexpr int kKept = 90;
+  auto ledger = open({.folder = folder.path, .clock = &clock});
+  for (int day = 0; day < 100; day += 10, clock.advance_ms(10 * kDayMs)) {
+    ASSERT_TRUE(ledger->append_now({16, 0, std::to_string(day)}).ok());
+  }
+  const auto retain = [&] { return ledger->retain(day_of(clock.now_us()) - kKept)->size(); };
+  EXPECT_EQ(ledger->doubted_days(), 0);
+  EXPECT_EQ(retain(), 1u);  // in order: day 0 is over
+  clock.advance_ms(400 * kDayMs);
+  EXPECT_EQ(ledger->doubted_days(), 410);
+  EXPECT_EQ(retain(), 0u);
+  for (int day = 0; day < 5; ++day, clock.advance_ms(kDayMs)) {
+    ASSERT_TRUE(ledger->append_now({16, 0, "later"}).ok());
+    EXPECT_EQ(retain(), 0u) << day;
+  }
+  ledger = nullptr;
+  ledger = open({.folder = folder.path, .clock = &clock});  // a restart changes nothing
+  EXPECT_EQ(retain(), 0u);
+  ASSERT_TRUE(ledger->append_now({16, 0, "later"}).ok());
+  clock.advance_ms(kDayMs);  // six days of work behind the leap, and this one: it is believed
+  EXPECT_EQ(ledger->doubted_days(), 0);
+  EXPECT_EQ(retain(), 9u);
+  ledger->flush();
+  expect_ok(ledger->verify());
+}
+
 TEST(Ledger, RetentionTakesWholeDaysAndTheRestVerifies) {
   Folder folder;
   core::FixedClock clock(kNoon);

@@ -10,6 +10,7 @@
 
 #include "base/core/text.h"
 #include "base/store/head_note.h"
+#include "base/store/tip.h"
 
 namespace sekisho::store {
 
@@ -161,7 +162,15 @@ core::Result<Recovered, StoreError> recover(FileOps& files, const Catalog& catal
     break;
   }
   if (!out.start.segment) start_from_anchor(catalog, out.start);
+  const std::uint64_t ends_at = out.start.last_seq;
   compare_with_head_note(catalog, out);
+  // A short one that the head has told needs no second word; a seq is never given twice.
+  const std::uint64_t told = out.start.last_seq;
+  std::uint64_t noted_seq = 0;
+  if (auto problem = compare_with_tip(catalog, ends_at, out.start.chain, noted_seq)) {
+    if (problem->kind != ProblemKind::kShortOfHead || told == ends_at) out.problems.push_back(std::move(*problem));
+    out.start.last_seq = std::max(told, noted_seq);
+  }
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/store/head_note.h"
+#include "base/store/tip.h"
 
 namespace sekisho::store {
 
@@ -50,6 +51,7 @@ class Verifier {
     }
     if (last_name_) days_without_segments();
     compare_head_note();
+    compare_tip();
     return std::move(report_);
   }
 
@@ -152,6 +154,15 @@ class Verifier {
     if (note->seq > end && !scope_.live)
       problem(ProblemKind::kShortOfHead, path, 0,
               "the ledger ends at seq " + std::to_string(end) + " but had signed seq " + std::to_string(note->seq));
+  }
+
+  void compare_tip() {
+    std::uint64_t end = report_.last_seq, noted = 0;
+    for (const auto& [day, anchor] : anchors_)
+      if (anchor.signature_ok && anchor.unlinked_us != 0) end = std::max(end, anchor.last_seq);
+    if (scope_.live) return;  // it moves on while we read
+    if (auto problem = compare_with_tip(catalog_, end, end == report_.last_seq ? last_chain_ : Chain{}, noted))
+      report_.problems.push_back(std::move(*problem));
   }
 
   const Catalog& catalog_;

@@ -25,6 +25,7 @@ Writer::Writer(const Catalog& catalog, const Signer& signer, const LedgerSetting
       appendable_(start.appendable),
       durable_{start.end, start.last_seq, start.chain},
       hasher_(catalog.identity().salt),
+      tip_(files_, catalog),
       head_seq_(start.last_seq) {
   committed_ = {segment_, durable_.offset, durable_.seq};
   thread_ = std::thread([this] { run(); });
@@ -155,11 +156,13 @@ void Writer::commit(std::vector<Pending>& batch) {
   if (failure) {
     // A failed fsync is not asked again (the kernel may have dropped the pages and say yes): a new segment takes it
     // all.
+    const std::string first = failure->text();
     abandon();
     stored.clear();
     failure = try_commit(batch, stored);
     const std::lock_guard lock(mutex_);
     ++counts_.rewrites;
+    counts_.last_failure = first;
   }
   if (!failure) return publish(batch, stored);
   abandon();
@@ -183,6 +186,7 @@ Writer::Failure Writer::try_commit(const std::vector<Pending>& batch, std::vecto
 }
 
 void Writer::publish(std::vector<Pending>& batch, std::vector<Stored>& stored) {
+  tip_.note(durable_.seq, durable_.chain);
   backing_off_ = false;
   busy_lately_ = true;
   // Heads stand before and behind the batch; its own records have no fields in `stored` yet.
@@ -214,6 +218,7 @@ void Writer::fail(std::vector<Pending>& batch, const StoreError& error) {
   {
     const std::lock_guard lock(mutex_);
     ++counts_.failed_commits;
+    counts_.last_failure = error.text();
     if (stopping_) counts_.lost_lazy += lazy.size(), lazy.clear();
     for (const auto& pending : lazy) queue_bytes_ += pending.record.fields.size() + sizeof(Pending);
     queue_.insert(queue_.begin(), std::make_move_iterator(lazy.begin()), std::make_move_iterator(lazy.end()));

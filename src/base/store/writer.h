@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "base/store/catalog.h"
+#include "base/store/tip.h"
 
 namespace sekisho::io {
 class Loop;
@@ -99,6 +100,7 @@ class Writer {
   std::string buffer_;  // to be written at write_at_
   std::uint64_t write_at_ = 0;
   ChainHasher hasher_;
+  TipFile tip_;
   std::uint64_t head_seq_ = 0;          // seq of the last durable head
   std::int64_t unsigned_since_us_ = 0;  // since when durable records are behind it; 0 = none are
   std::uint64_t built_head_seq_ = 0;    // of the last head in buffer_

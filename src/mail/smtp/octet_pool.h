@@ -15,15 +15,17 @@ class OctetPool {
     const std::uint64_t before = used_.fetch_add(octets, std::memory_order_relaxed);
     if (before + octets <= limit_) return true;
     used_.fetch_sub(octets, std::memory_order_relaxed);
+    refused_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
   void give(std::uint64_t octets) { used_.fetch_sub(octets, std::memory_order_relaxed); }
   std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
   std::uint64_t limit() const { return limit_; }
+  std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }  // how often take() said no
 
  private:
   std::uint64_t limit_;
-  std::atomic<std::uint64_t> used_{0};
+  std::atomic<std::uint64_t> used_{0}, refused_{0};
 };
 
 class OctetLease {

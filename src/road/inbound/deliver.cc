@@ -156,16 +156,35 @@ core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open
   co_return reply;
 }
 
+// Remembers whom the next hop may have served without saying so. True when one that was served now is such a one.
+bool Desk::note_doubts(Open& open, const std::vector<transfer::RcptOutcome>& outcomes,
+                       const std::vector<std::string>& sent_to, const trail::Digest& digest) {
+  bool again = false;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    const auto outcome = outcomes[i].outcome;
+    if (outcome != transfer::Outcome::kUnknown && outcome != transfer::Outcome::kDelivered) continue;
+    const auto key = partial::key_of(open.mail.client.mail_from, sent_to[i], {digest.data(), digest.size()});
+    if (outcome == transfer::Outcome::kUnknown)
+      world_.doubts.add(key);
+    else
+      again |= world_.doubts.take(key);
+  }
+  if (again) world_.meter.duplicate();
+  return again;
+}
+
 core::Task<smtp::Reply> Desk::settle(Open& open, const std::vector<transfer::RcptOutcome>& outcomes,
                                      const std::vector<std::string>& sent_to, const trail::Digest& digest,
                                      trail::Outcome& outcome) {
   const auto delivered = [](const transfer::RcptOutcome& r) { return r.outcome == transfer::Outcome::kDelivered; };
   const auto worst_of_all = worst(outcomes);
   world_.meter.outcome(worst_of_all);
+  const bool again = note_doubts(open, outcomes, sent_to, digest);
   for (const auto& r : outcomes)
     if (delivered(r) && outcome.queue_id.empty()) outcome.queue_id = core::printable(r.queue_id, 128);
   if (std::all_of(outcomes.begin(), outcomes.end(), delivered)) {
     outcome.delivered = true;
+    outcome.duplicate = again;
     outcome.next_hop_reply = text_of(outcomes.front().reply);
     co_return taken(open, outcome.queue_id);
   }
@@ -194,7 +213,10 @@ core::Task<smtp::Reply> Desk::settle(Open& open, const std::vector<transfer::Rcp
       keys.push_back(partial::key_of(open.mail.client.mail_from, sent_to[i], {digest.data(), digest.size()}));
   }
   const std::int64_t now_s = world_.clock.now_s();
-  std::function<void()> remember = [&keys, now_s, this] { (void)world_.partial.remember(keys, now_s).ok(); };
+  std::function<void()> remember = [&keys, now_s, this] {
+    const auto kept = world_.partial.remember(keys, now_s);
+    if (!kept) log::write<log::Event::k_store_failed>("partial", log::name(kept.error()));
+  };
   co_await world_.pool.run(std::move(remember));
   co_return smtp::Reply{
       451, "4.5.1", {"Some recipients were served, some were not; try again, those served will be skipped"}};

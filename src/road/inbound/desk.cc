@@ -162,6 +162,9 @@ session::Step Desk::judge(const session::SessionFacts& facts, const Case& mail, 
   if (moment == verdict::Moment::kConnect && log::enabled(log::Level::kDebug))
     log::write<log::Event::k_session_refused>(facts.client.ip, facts.client.port, reply.code);
   world_.meter.refused(moment, verdict);
+  if (log::enabled(log::Level::kDebug))
+    log::write<log::Event::k_session_refused>(facts.client.ip, facts.client.port,
+                                              log::name(verdict.reasons.empty() ? "" : verdict.reasons.front().code));
   return session::Verdict{reply};
 }
 

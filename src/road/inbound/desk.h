@@ -66,6 +66,8 @@ class Desk {
                           smtp::Reply& reply);
   core::Task<smtp::Reply> hand_over(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict,
                                     trail::Decided decided, std::int64_t started_us);
+  bool note_doubts(Open& open, const std::vector<transfer::RcptOutcome>& outcomes,
+                   const std::vector<std::string>& sent_to, const trail::Digest& digest);
   core::Task<smtp::Reply> settle(Open& open, const std::vector<transfer::RcptOutcome>& outcomes,
                                  const std::vector<std::string>& sent_to, const trail::Digest& digest,
                                  trail::Outcome& outcome);

@@ -52,6 +52,7 @@ class Meter {
   virtual void mail(const verdict::Verdict& verdict, const identity::Papers& papers, std::int64_t road_us,
                     std::int64_t transfer_us, std::uint64_t size) = 0;
   virtual void outcome(transfer::Outcome outcome) = 0;
+  virtual void duplicate() = 0;  // delivered, and it may have been before
 };
 
 // What outlives all sessions. One a loop: hops belong to the loop, the rest is shared and thread-safe.
@@ -67,6 +68,7 @@ struct World {
   verdict::TempErrorMemory& temporary;
   receipt::KeyRing& receipts;
   partial::Memory& partial;
+  partial::Doubts& doubts;
   io::Pool& pool;
   Meter& meter;
   std::map<std::string, std::unique_ptr<transfer::NextHop>> hops;

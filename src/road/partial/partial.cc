@@ -109,4 +109,20 @@ core::Result<void, std::string> Memory::remember(const std::vector<Key>& keys, s
   return {};
 }
 
+void Doubts::add(const Key& key) {
+  const std::lock_guard lock(mutex_);
+  if (!keys_.insert(key).second) return;
+  order_.push_back(key);
+  if (order_.size() <= most_) return;
+  keys_.erase(order_.front());
+  order_.pop_front();
+}
+
+bool Doubts::take(const Key& key) {
+  const std::lock_guard lock(mutex_);
+  if (keys_.erase(key) == 0) return false;
+  std::erase(order_, key);
+  return true;
+}
+
 }  // namespace sekisho::partial

@@ -4,7 +4,10 @@
 // append-only file; a torn last line is dropped. Thread-safe. remember() writes and syncs: call it on a pool.
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +32,22 @@ class Memory {
   struct Impl;
   explicit Memory(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
+};
+
+// Deliveries of which nobody knows whether the next hop took them (RFC 1047): the client was told 451. When the same
+// mail comes again it is sent again, because a duplicate is better than a loss; here it is known for what it is.
+// In memory, the newest `most` of them. Thread-safe.
+class Doubts {
+ public:
+  explicit Doubts(std::size_t most = 10'000) : most_(most) {}
+  void add(const Key& key);
+  bool take(const Key& key);  // true once for each that was added
+
+ private:
+  std::size_t most_;
+  std::mutex mutex_;
+  std::set<Key> keys_;
+  std::deque<Key> order_;
 };
 
 }  // namespace sekisho::partial

@@ -33,5 +33,17 @@ TEST(Partial, SurvivesARestartAndATornLineAndForgetsAfterFiveDays) {
 }
 TEST(Partial, KeysDoNotRunIntoEachOther) { EXPECT_NE(key_of("ab", "c", "d"), key_of("a", "bc", "d")); }
 
+TEST(Doubts, EachIsTakenOnceAndTheOldestGoFirst) {
+  Doubts doubts(3);
+  const auto key = [](int i) { return key_of("a@x", "b@y", std::to_string(i)); };
+  EXPECT_FALSE(doubts.take(key(1)));
+  for (int i = 1; i <= 4; ++i) doubts.add(key(i)), doubts.add(key(i));
+  EXPECT_FALSE(doubts.take(key(1)));
+  EXPECT_TRUE(doubts.take(key(3)));
+  EXPECT_FALSE(doubts.take(key(3)));
+  doubts.add(key(5));
+  for (const int i : {2, 4, 5}) EXPECT_TRUE(doubts.take(key(i))) << i;
+}
+
 }  // namespace
 }  // namespace sekisho::partial

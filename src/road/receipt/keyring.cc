@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "base/core/text.h"
+#include "base/core/trusted_now.h"
 #include "base/store/file_ops.h"
 
 namespace sekisho::receipt {
@@ -17,6 +18,8 @@ constexpr std::string_view kHeader = "sekisho receipt keys 1";
 constexpr std::size_t kSecretSize = 32;
 constexpr std::size_t kKeysMax = 200;  // ids are one octet; room is left for the memory of destroyed ones
 constexpr std::size_t kFileMax = 64 << 10;
+constexpr std::int64_t kLeapS = 14 * 86400;
+constexpr std::size_t kProofKeys = 7;
 
 class Descriptor {
  public:
@@ -154,8 +157,13 @@ void KeyRing::add_key(std::int64_t now_s) {
 
 core::Result<bool, KeyError> KeyRing::rotate(std::int64_t now_s) {
   const std::lock_guard lock(mutex_);
+  // A clock that leaps must not take the keys of receipts that are still in people's hands.
+  std::vector<std::int64_t> marks;
+  for (const auto& key : keys_) marks.push_back(key.created_s);
+  std::sort(marks.begin(), marks.end());
+  const std::int64_t believed_s = core::trusted_now(marks, now_s, kLeapS, kProofKeys);
   const auto is_over = [&](const Key& key) {
-    return key.replaced_s != 0 && now_s - key.replaced_s >= settings_.keep_s;
+    return key.replaced_s != 0 && believed_s - key.replaced_s >= settings_.keep_s;
   };
   const bool due = keys_.empty() || now_s - keys_.back().created_s >= settings_.rotate_s;
   if (!due && !unwritten_ && std::none_of(keys_.begin(), keys_.end(), is_over)) return false;

@@ -111,11 +111,25 @@ TEST_F(Receipts, KeysRotateAndAreDestroyed) {
   EXPECT_EQ(keys->keys(), 2u);
   EXPECT_TRUE(keys->open(old_code).ok());
   EXPECT_NE(keys->seal(statement_, sender_), old_code);
+  for (int day = 2; day < 31; ++day) EXPECT_TRUE(*keys->rotate(kNow + day * kDay));
   EXPECT_TRUE(keys->rotate(kNow + 31 * kDay - 1).ok());
   EXPECT_TRUE(keys->open(old_code).ok());
   EXPECT_TRUE(*keys->rotate(kNow + 31 * kDay));
   EXPECT_EQ(keys->open(old_code).error(), ReceiptError::kExpired);
   EXPECT_EQ(ring(kNow + 31 * kDay)->open(old_code).error(), ReceiptError::kExpired);  // the file knows it too
+}
+
+TEST_F(Receipts, AClockThatLeapsDestroysNoKey) {
+  const auto keys = ring();
+  for (int day = 1; day < 10; ++day) EXPECT_TRUE(*keys->rotate(kNow + day * kDay));
+  const auto code = keys->seal(statement_, sender_);
+  EXPECT_TRUE(keys->rotate(kNow + 400 * kDay).ok());
+  EXPECT_TRUE(keys->open(code).ok());
+  EXPECT_TRUE(keys->rotate(kNow + 10 * kDay).ok());  // and back
+  EXPECT_TRUE(ring(kNow + 400 * kDay)->open(code).ok());
+  // A leap that lasts is believed: now the key is over.
+  for (int day = 401; day < 410; ++day) EXPECT_TRUE(keys->rotate(kNow + day * kDay).ok());
+  EXPECT_EQ(keys->open(code).error(), ReceiptError::kExpired);
 }
 
 TEST_F(Receipts, IdsGoRound) {

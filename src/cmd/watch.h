@@ -1,0 +1,24 @@
+#pragma once
+// Says in the log when something goes wrong with the server and when it is over: once each, not once a mail.
+#include <string>
+
+#include "base/core/task.h"
+#include "base/dns/stub.h"
+#include "gate/mx/mx.h"
+#include "mail/smtp/octet_pool.h"
+#include "trail/trail.h"
+
+namespace sekisho::cmd {
+
+// All of it outlives the loop that watch() runs on.
+struct Watched {
+  trail::Trail& trail;
+  mx::Gate& gate;
+  smtp::OctetPool& octets;
+  const dns::StubResolver& resolver;
+  std::string state_dir;
+};
+// Looks once a second until the loop stops.
+core::Task<void> watch(Watched watched);
+
+}  // namespace sekisho::cmd
