@@ -57,12 +57,10 @@ class Watch {
  private:
   void store() {
     const auto counts = w_.trail.ledger().counts();
-    const bool failed = counts.failed_commits + counts.rewrites != failures_, committed = counts.commits != commits_;
-    failures_ = counts.failed_commits + counts.rewrites;
-    commits_ = counts.commits;
+    const bool failed = std::exchange(failures_, counts.failed_commits + counts.rewrites) != failures_;
     if (failed && !std::exchange(store_bad_, true))
       log::write<log::Event::k_store_failed>(log::name(w_.state_dir), log::name(counts.last_failure));
-    else if (store_bad_ && !failed && committed)
+    else if (store_bad_ && !failed && !counts.failing)
       store_bad_ = false, log::write<log::Event::k_store_recovered>(log::name(w_.state_dir));
   }
 
@@ -97,7 +95,7 @@ class Watch {
 
   Watched w_;
   Rising memory_, sessions_, descriptors_;
-  std::uint64_t pressed_ = 0, failures_ = 0, commits_ = 0, replies_ = 0, timeouts_ = 0;
+  std::uint64_t pressed_ = 0, failures_ = 0, replies_ = 0, timeouts_ = 0;
   bool store_bad_ = false, disk_short_ = false, resolver_down_ = false;
 };
 

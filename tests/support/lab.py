@@ -247,13 +247,13 @@ class Sink:
                     say("503 5.5.1 nobody to send to")
                 elif verb == "DATA":
                     say("354 go")
-                    data = b""
+                    data = bytearray()
                     while not (data.endswith(b"\r\n.\r\n") or data == b".\r\n"):
                         more = stream.readline()
                         if not more:
                             return
                         data += more
-                    session["data"] = re.sub(rb"(?m)^\.", b"", data[:-3])
+                    session["data"] = re.sub(rb"(?m)^\.", b"", bytes(data[:-3]))
                     self._finish(session, say)
                 elif verb == "QUIT":
                     say("221 2.0.0 bye")

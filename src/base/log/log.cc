@@ -1,10 +1,13 @@
 #include "base/log/log.h"
 
+#include <spdlog/details/null_mutex.h>
 #include <spdlog/logger.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/syslog_sink.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -50,10 +53,26 @@ std::string quoted(std::string_view outside) {
   return out + "\"";
 }
 
+// Not by stdio: a thread that waits in a write to a full pipe would hold the stream's lock, and exit(), which flushes
+// the stream, would never end.
+class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    for (std::size_t done = 0; done < line.size();) {
+      const ssize_t wrote = ::write(STDERR_FILENO, line.data() + done, line.size() - done);
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote <= 0) return;
+      done += static_cast<std::size_t>(wrote);
+    }
+  }
+  void flush_() override {}
+};
+
 spdlog::sink_ptr make_sink(const Options& options) {
   switch (options.sink) {
     case Sink::kStderr:
-      return std::make_shared<spdlog::sinks::stderr_sink_st>();
+      return std::make_shared<StderrSink>();
     case Sink::kFile:
       return std::make_shared<spdlog::sinks::basic_file_sink_st>(options.path);
     case Sink::kSyslog:

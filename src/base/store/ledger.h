@@ -93,6 +93,7 @@ struct LedgerSettings {
 };
 struct LedgerCounts {
   std::uint64_t commits = 0, records = 0, bytes = 0, failed_commits = 0, rewrites = 0, lost_lazy = 0;
+  bool failing = false;      // the last commit could not be made
   std::string last_failure;  // of a commit: file, offset, reason; stays when it is over
 };
 

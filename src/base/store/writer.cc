@@ -200,6 +200,7 @@ void Writer::publish(std::vector<Pending>& batch, std::vector<Stored>& stored) {
     const std::lock_guard lock(mutex_);
     committed_ = {segment_, durable_.offset, durable_.seq};
     ++counts_.commits;
+    counts_.failing = false;
     counts_.records += stored.size();
   }
   if (settings_.on_commit) settings_.on_commit(std::move(stored));
@@ -218,6 +219,7 @@ void Writer::fail(std::vector<Pending>& batch, const StoreError& error) {
   {
     const std::lock_guard lock(mutex_);
     ++counts_.failed_commits;
+    counts_.failing = true;
     counts_.last_failure = error.text();
     if (stopping_) counts_.lost_lazy += lazy.size(), lazy.clear();
     for (const auto& pending : lazy) queue_bytes_ += pending.record.fields.size() + sizeof(Pending);

@@ -81,6 +81,7 @@ def resets(folder):
         with Sekisho(folder, NEXT_HOP.replace("[[local", 'tls = "off"\n[[local'), ZONE, name="pipelined" if pipelining else "lockstep", sink=hop.port) as gate:
             time.sleep(0.3)  # the survey at the start has its own sessions
             need(Sender(gate).send("whole").startswith("250"), "control: a whole dialogue")
+            until(lambda: hop.said and hop.heard)
             said, heard = hop.said, hop.heard
             answers = cut(gate, hop, "said", positions(said, 10 ** 6))
             if pipelining:
