@@ -265,7 +265,7 @@ TEST(Model, TheServerDoesWhatTheMachineDoes) {
               walk.messages_);
   for (const int code : {214, 220, 221, 250, 252, 354, 421, 451, 452, 500, 501, 502, 503, 550, 552, 554, 555})
     EXPECT_GT(walk.seen_[code], 0u) << code;
-  EXPECT_GT(walk.messages_, steps / 500);
+  EXPECT_GT(walk.messages_, steps / 2000);
 }
 
 // The negative control: a machine that believes one thing otherwise is found out.

