@@ -103,6 +103,7 @@ class Builder {
     s.smtp.data.size_bytes = static_cast<std::uint64_t>(number("mx.message_bytes"));
     s.smtp.data.discard_bytes = s.smtp.data.size_bytes * 2 + (64u << 20);
     s.smtp.recipient_limit = static_cast<std::uint32_t>(number("mx.recipients_count"));
+    s.smtp.mail_limit = static_cast<std::uint32_t>(number("mx.mails_count"));
     s.command_timeout_ms = number("mx.command_timeout_ms");
     s.data_timeout_ms = number("mx.data_timeout_ms");
     s.session_ms = number("mx.session_ms");
@@ -136,6 +137,7 @@ class Builder {
       transfer::Options o;
       o.name = text(at + "name");
       o.helo_domain = out_.road->action.host;
+      o.xforward = out_.values.flag(at + "xforward");
       o.timeout_ms = number(at + "timeout_ms");
       o.sessions_count = static_cast<std::size_t>(number(at + "sessions_count"));
       const std::string &kind = text(at + "kind"), &tls = text(at + "tls");

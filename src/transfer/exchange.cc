@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "transfer/envelope.h"
+
 namespace sekisho::transfer {
 namespace {
 constexpr std::int64_t kDotReplyMs = 60'000;
@@ -53,20 +55,6 @@ core::Result<void, Failure> Exchange::broken(const Failure& why) {
   return core::error(why);
 }
 
-std::string Exchange::mail_command() const {
-  const Capabilities& can = lease_->capabilities();
-  std::string line = "MAIL FROM:<" + envelope_.mail_from + ">";
-  if (can.size_limit_bytes && envelope_.size_bytes > 0) line += " SIZE=" + std::to_string(envelope_.size_bytes);
-  if (can.eight_bit_mime && envelope_.eight_bit) line += " BODY=8BITMIME";
-  const auto non_ascii = [](const std::string& path) {
-    return std::any_of(path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
-  };
-  const bool utf8 =
-      non_ascii(envelope_.mail_from) || std::any_of(envelope_.rcpts.begin(), envelope_.rcpts.end(), non_ascii);
-  if (can.smtp_utf8 && utf8) line += " SMTPUTF8";
-  return line + "\r\n";
-}
-
 core::Task<core::Result<smtp::Reply, Failure>> Exchange::reply() {
   auto got = co_await lease_->read_reply(io::now_ms() + options_->timeout_ms);
   if (!got) co_return core::error(got.error());
@@ -93,12 +81,19 @@ core::Task<core::Result<void, Failure>> Exchange::begin(SessionPool& pool, bool 
   lease_ = std::move(*taken);
   reused_ = lease_.reused();
   const Capabilities& can = lease_->capabilities();
-  // RFC 1870 section 6.1: what is over the announced limit need not be offered.
-  if (can.size_limit_bytes && envelope_.size_bytes > *can.size_limit_bytes) {
-    set_all(Outcome::kRefused, {552, "5.3.4", {"Message is too big for the next hop"}});
+  if (const auto why = unable()) {
+    // A kept session knows what was offered when it began.
+    if (reused_ && why->outcome == Outcome::kTemporary) {
+      lease_.drop();
+      co_return co_await begin(pool, true);
+    }
+    set_all(why->outcome, why->reply);
     lease_.keep();
     co_return core::Result<void, Failure>{};
   }
+  hold_back();
+  forwarded_ = options_->xforward && envelope_.client ? xforward_commands(*envelope_.client, can.xforward)
+                                                      : std::vector<std::string>{};
   auto done = can.pipelining ? pipelined() : in_lockstep();
   auto result = co_await done;
   if (result) co_return core::Result<void, Failure>{};
@@ -113,12 +108,14 @@ core::Task<core::Result<void, Failure>> Exchange::take_rset(const smtp::Reply& a
   co_return core::Result<void, Failure>{};
 }
 
-// RFC 2920 section 3.1: RSET, MAIL and RCPT in any number, DATA as the last of the group.
+// RFC 2920 section 3.1: RSET, MAIL and RCPT in any number, DATA as the last of the group. XFORWARD may stand in it too.
 core::Task<core::Result<void, Failure>> Exchange::pipelined() {
   const bool rset = lease_->needs_rset;
   std::string group = rset ? "RSET\r\n" : "";
+  for (const std::string& line : forwarded_) group += line;
   group += mail_command();
-  for (const std::string& rcpt : envelope_.rcpts) group += "RCPT TO:<" + rcpt + ">\r\n";
+  for (std::size_t i = 0; i < outcomes_.size(); ++i)
+    if (!held_[i]) group += rcpt_command(i);
   group += "DATA\r\n";
   auto first = co_await command(std::move(group));
   if (first && rset) {
@@ -126,12 +123,15 @@ core::Task<core::Result<void, Failure>> Exchange::pipelined() {
     if (!cleared) co_return core::error(cleared.error());
     first = co_await reply();
   }
+  // What becomes of XFORWARD does not touch the mail.
+  for (std::size_t i = 0; first && i < forwarded_.size(); ++i) first = co_await reply();
   if (!first) co_return core::error(first.error());
   const smtp::Reply mail = std::move(*first);
-  for (RcptOutcome& each : outcomes_) {
+  for (std::size_t i = 0; i < outcomes_.size(); ++i) {
+    if (held_[i]) continue;
     auto answer = co_await reply();
     if (!answer) co_return core::error(answer.error());
-    each = {judge(*answer), std::move(*answer), ""};
+    outcomes_[i] = {judge(*answer), std::move(*answer), ""};
   }
   // Without a transaction the replies to RCPT say only "bad sequence": the one to MAIL is the reason.
   const bool no_mail = mail.code / 100 != 2;
@@ -149,6 +149,10 @@ core::Task<core::Result<void, Failure>> Exchange::in_lockstep() {
     auto cleared = co_await take_rset(*rset);
     if (!cleared) co_return core::error(cleared.error());
   }
+  for (const std::string& line : forwarded_) {
+    auto told = co_await command(line);
+    if (!told) co_return core::error(told.error());
+  }
   auto mail = co_await command(mail_command());
   if (!mail) co_return core::error(mail.error());
   if (mail->code / 100 != 2) {
@@ -157,7 +161,8 @@ core::Task<core::Result<void, Failure>> Exchange::in_lockstep() {
     co_return core::Result<void, Failure>{};
   }
   for (std::size_t i = 0; i < outcomes_.size(); ++i) {
-    auto answer = co_await command("RCPT TO:<" + envelope_.rcpts[i] + ">\r\n");
+    if (held_[i]) continue;
+    auto answer = co_await command(rcpt_command(i));
     if (!answer) co_return core::error(answer.error());
     outcomes_[i] = {judge(*answer), std::move(*answer), ""};
   }

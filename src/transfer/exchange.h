@@ -25,6 +25,10 @@ class Exchange {
 
  private:
   std::string mail_command() const;
+  std::string rcpt_command(std::size_t i) const;
+  // Why this session cannot take the mail as its client wants it; nothing when it can.
+  std::optional<RcptOutcome> unable() const;
+  void hold_back();
   core::Task<core::Result<void, Failure>> pipelined();
   core::Task<core::Result<void, Failure>> in_lockstep();
   core::Task<core::Result<smtp::Reply, Failure>> reply();
@@ -42,6 +46,8 @@ class Exchange {
   SessionPool::Lease lease_;
   bool reused_ = false;
   std::vector<RcptOutcome> outcomes_;
+  std::vector<bool> held_;              // recipients over the next hop's LIMITS: not offered to it
+  std::vector<std::string> forwarded_;  // XFORWARD commands, each with its CRLF
 };
 
 // What a reply to RCPT, DATA or the final dot means.

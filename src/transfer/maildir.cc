@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/core/text.h"
+#include "mail/address/address.h"
 
 namespace sekisho::transfer {
 namespace {
@@ -89,8 +90,10 @@ std::optional<std::string> mailbox_folder(std::string_view rcpt, std::string_vie
   const auto at = rcpt.rfind('@');
   std::string_view local = rcpt.substr(0, at);
   std::string_view domain = at == std::string_view::npos ? default_domain : rcpt.substr(at + 1);
-  // One domain, one folder: "dest.example." is the same name.
+  // One domain, one folder: "dest.example." is the same name, and so is a name in U-labels and in A-labels.
   if (domain.ends_with('.')) domain.remove_suffix(1);
+  const auto named = mail::Domain::parse(domain);
+  if (named) domain = named->text();
   if (local.empty() || domain.empty() || local.size() > 80 || domain.size() > 253) return {};
   std::string out;
   escape(domain, out);

@@ -50,6 +50,7 @@ TEST(MailboxFolder, NeverLeavesItsPlace) {
   EXPECT_EQ(mailbox_folder("postmaster", "mx.example"), "mx.example/postmaster");
   EXPECT_EQ(mailbox_folder("../../etc/x@dest.example", "mx"), "dest.example/%2e.%2f..%2fetc%2fx");
   EXPECT_EQ(mailbox_folder("user@dest.example.", "mx"), "dest.example/user");
+  EXPECT_EQ(mailbox_folder("\xe5\x8f\x97@\xe4\xbe\x8b\xe3\x81\x88.example", "mx"), "xn--r8jz45g.example/%e5%8f%97");
   EXPECT_EQ(mailbox_folder("..@..", "mx"), "%2e/%2e.");
   EXPECT_EQ(mailbox_folder(".@dest.example", "mx"), "dest.example/%2e");
   EXPECT_EQ(mailbox_folder("\"a b\"@dest.example", "mx"), "dest.example/%22a%20b%22");

@@ -8,6 +8,10 @@ namespace sekisho::transfer {
 namespace {
 // Postfix allows one client 50 connections: probes get few of their own.
 constexpr std::size_t kProbeSessions = 2;
+// A client waits for its EHLO meanwhile.
+constexpr std::int64_t kMeetMs = 2'000;
+constexpr std::int64_t kMeetAgainMs = 10'000;
+constexpr std::int64_t kMeetStepMs = 20;  // between looks at what another session's try has brought
 }  // namespace
 
 NextHop::Impl::Impl(Options given, core::Clock& c, core::Random& r, io::Pool& p)
@@ -26,9 +30,30 @@ NextHop::~NextHop() { close_idle(); }
 const Options& NextHop::options() const { return *impl_->options; }
 
 std::optional<Capabilities> NextHop::capabilities() const {
-  if (impl_->options->kind == Kind::kMaildir) return Capabilities{true, true, true, false, false, {}};
-  const auto& own = impl_->sessions->capabilities();
-  return own ? own : impl_->probe_sessions->capabilities();
+  if (impl_->options->kind == Kind::kMaildir) {
+    Capabilities all;
+    all.pipelining = all.eight_bit_mime = all.smtp_utf8 = true;
+    return all;
+  }
+  return impl_->options->offer->get();
+}
+core::Task<void> NextHop::meet() {
+  auto hold = impl_;
+  while (hold->meeting && !hold->options->offer->get()) {
+    const auto slept = co_await io::sleep_until(io::now_ms() + kMeetStepMs);
+    if (!slept) co_return;
+  }
+  if (hold->options->kind == Kind::kMaildir || hold->options->offer->get() || io::now_ms() < hold->meet_after_ms)
+    co_return;
+  hold->meeting = true;
+  hold->meet_after_ms = io::now_ms() + kMeetAgainMs;
+  Options quick = *hold->options;
+  quick.timeout_ms = std::min(quick.timeout_ms, kMeetMs);
+  auto session = co_await Session::open(quick);
+  hold->meeting = false;
+  if (!session) co_return;
+  hold->options->offer->set((*session)->capabilities());
+  co_await (*session)->quit();
 }
 Stats NextHop::stats() const {
   Stats out = *impl_->stats;

@@ -14,6 +14,8 @@ struct NextHop::Impl {
   std::shared_ptr<SessionPool> sessions;
   std::shared_ptr<SessionPool> probe_sessions;
   std::unique_ptr<Prober> prober;
+  bool meeting = false;
+  std::int64_t meet_after_ms = 0;  // steady; the next try to learn what the hop offers
 
   Impl(Options given, core::Clock& c, core::Random& r, io::Pool& p);
 };

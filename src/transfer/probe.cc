@@ -1,5 +1,6 @@
 #include "transfer/probe.h"
 
+#include "transfer/envelope.h"
 #include "transfer/exchange.h"
 
 namespace sekisho::transfer {
@@ -81,7 +82,12 @@ core::Task<ProbeAnswer> Prober::ask(std::string rcpt, bool* reached) {
 
 core::Task<core::Result<ProbeAnswer, Failure>> Prober::ask_on(SessionPool::Lease& lease, const std::string& rcpt) {
   const std::string rcpt_line = "RCPT TO:<" + rcpt + ">\r\n";
-  const std::string lines[] = {"MAIL FROM:<>\r\n", rcpt_line, "RSET\r\n"};
+  const bool utf8 = !is_ascii(rcpt);
+  if (utf8 && !lease->capabilities().smtp_utf8) {
+    lease.keep();
+    co_return ProbeAnswer{ProbeAnswer::Kind::kTemporary, {451, "4.6.7", {"The next hop does not take SMTPUTF8"}}};
+  }
+  const std::string lines[] = {utf8 ? "MAIL FROM:<> SMTPUTF8\r\n" : "MAIL FROM:<>\r\n", rcpt_line, "RSET\r\n"};
   smtp::Reply replies[3];
   const bool pipelining = lease->capabilities().pipelining;
   const std::int64_t deadline = io::now_ms() + options_->timeout_ms;

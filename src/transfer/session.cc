@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/core/text.h"
 
@@ -15,6 +16,40 @@ std::string safe_name(const std::string& name) {
   const bool clean = !name.empty() && name.size() <= 255 &&
                      std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 127; });
   return clean ? name : "localhost";
+}
+
+// The words of an EHLO line, one after the other.
+std::string_view take_word(std::string_view& rest) {
+  const std::string_view word = rest.substr(0, rest.find(' '));
+  rest = core::trim(rest.substr(word.size()));
+  return word;
+}
+
+// RFC 9422 section 3: limits that are not known are skipped; a number has at most six digits and is not 0.
+void parse_limits(std::string_view rest, Capabilities& out) {
+  while (!rest.empty()) {
+    const std::string_view word = take_word(rest);
+    const std::string_view name = word.substr(0, word.find('='));
+    const auto limit = core::parse_uint(word.substr(std::min(name.size() + 1, word.size())), 999'999);
+    if (!limit || *limit == 0) continue;
+    const auto value = static_cast<std::uint32_t>(*limit);
+    if (core::iequals(name, "MAILMAX")) out.mail_max = value;
+    if (core::iequals(name, "RCPTMAX")) out.rcpt_max = value;
+    if (core::iequals(name, "RCPTDOMAINMAX")) out.rcpt_domain_max = value;
+  }
+}
+
+std::uint32_t parse_xforward(std::string_view rest) {
+  constexpr std::pair<std::string_view, std::uint32_t> kNames[] = {
+      {"NAME", kXforwardName}, {"ADDR", kXforwardAddr},   {"PORT", kXforwardPort},    {"PROTO", kXforwardProto},
+      {"HELO", kXforwardHelo}, {"IDENT", kXforwardIdent}, {"SOURCE", kXforwardSource}};
+  std::uint32_t out = 0;
+  while (!rest.empty()) {
+    const std::string_view word = take_word(rest);
+    for (const auto& [name, bit] : kNames)
+      if (core::iequals(word, name)) out |= bit;
+  }
+  return out;
 }
 }  // namespace
 
@@ -53,6 +88,9 @@ Capabilities parse_capabilities(const smtp::Reply& reply) {
     if (core::iequals(word, "SMTPUTF8")) out.smtp_utf8 = true;
     if (core::iequals(word, "DSN")) out.dsn = true;
     if (core::iequals(word, "STARTTLS")) out.starttls = true;
+    if (core::iequals(word, "REQUIRETLS")) out.require_tls = true;
+    if (core::iequals(word, "LIMITS")) parse_limits(rest, out);
+    if (core::iequals(word, "XFORWARD")) out.xforward = parse_xforward(rest);
     // RFC 1870 section 4: SIZE without a number, or with 0, names no limit.
     if (core::iequals(word, "SIZE")) {
       const auto limit = core::parse_uint(rest);
@@ -124,6 +162,8 @@ core::Task<core::Result<void, Failure>> Session::hello(const Options& options) {
   auto reply = co_await ask((lmtp ? "LHLO " : "EHLO ") + name, options.timeout_ms);
   if (!reply) co_return core::error(reply.error());
   capabilities_ = parse_capabilities(*reply);
+  const auto tls = socket_.tls();
+  capabilities_.proven = tls && (tls->verified || (options.tls == Tls::kRequired && options.tls_context));
   if (reply->code / 100 == 5 && !lmtp) {
     // RFC 5321 section 3.2: a server that does not know EHLO is greeted with HELO.
     capabilities_ = {};

@@ -36,7 +36,10 @@ void SessionPool::closed() {
 }
 
 void SessionPool::put_idle(std::unique_ptr<Session> session) {
-  if (++session->uses >= limits_.uses) {
+  // RFC 9422 section 4.1: MAILMAX is how many transactions one session may have.
+  const std::uint64_t uses =
+      std::min<std::uint64_t>(limits_.uses, session->capabilities().mail_max.value_or(UINT32_MAX));
+  if (++session->uses >= uses) {
     struct Leave {
       static core::Task<void> now(std::unique_ptr<Session> leaving) { co_await leaving->quit(); }
     };
@@ -106,7 +109,7 @@ core::Task<core::Result<SessionPool::Lease, Failure>> SessionPool::take(bool fre
     co_return core::error(session.error());
   }
   options_->health->up(options_->name);
-  capabilities_ = (*session)->capabilities();
+  options_->offer->set((*session)->capabilities());
   co_return Lease(self, std::move(*session), false);
 }
 

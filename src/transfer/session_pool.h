@@ -50,7 +50,6 @@ class SessionPool : public std::enable_shared_from_this<SessionPool> {
   core::Task<core::Result<Lease, Failure>> take(bool fresh);
   void close_idle();
   std::size_t open_count() const { return open_; }
-  const std::optional<Capabilities>& capabilities() const { return capabilities_; }
 
  private:
   std::unique_ptr<Session> pop_idle();
@@ -62,7 +61,6 @@ class SessionPool : public std::enable_shared_from_this<SessionPool> {
   std::shared_ptr<const Options> options_;
   PoolLimits limits_;
   std::shared_ptr<Stats> stats_;
-  std::optional<Capabilities> capabilities_;
   std::deque<std::unique_ptr<Session>> idle_;  // longest idle first
   std::deque<io::Event*> waiting_;             // in the frames that wait
   std::size_t open_ = 0;                       // leased, idle or being opened

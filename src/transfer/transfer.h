@@ -16,7 +16,8 @@
 #include "base/core/task.h"
 #include "base/io/io.h"
 #include "mail/message/message.h"
-#include "mail/smtp/reply.h"
+#include "mail/smtp/command.h"
+#include "transfer/capabilities.h"
 
 namespace sekisho::transfer {
 
@@ -49,12 +50,18 @@ struct Options {
   std::int64_t timeout_ms = 60'000;             // for each reply and each write; after the final dot at most 60 s
   std::string helo_domain = "localhost";
   std::shared_ptr<Health> health = std::make_shared<Health>();  // shared by the copies of these options
+  std::shared_ptr<Offer> offer = std::make_shared<Offer>();     // likewise
+  bool xforward = false;  // tell it whose mail it is, where it offers XFORWARD (Postfix)
 };
 
-// What the last EHLO or LHLO offered. A Maildir takes everything.
-struct Capabilities {
-  bool pipelining = false, eight_bit_mime = false, smtp_utf8 = false, dsn = false, starttls = false;
-  std::optional<std::uint64_t> size_limit_bytes;  // SIZE with a number above 0
+// From whom we have the mail, for XFORWARD.
+struct Client {
+  std::string name;  // the proven reverse name, or empty
+  core::IpAddress ip;
+  std::uint16_t port = 0;
+  std::string helo;
+  bool esmtp = true;
+  std::string ident;  // our transaction id
 };
 
 struct Envelope {
@@ -62,6 +69,12 @@ struct Envelope {
   std::vector<std::string> rcpts;  // likewise; at least one
   bool eight_bit = false;          // the client said BODY=8BITMIME
   std::uint64_t size_bytes = 0;    // of what will be sent; 0 = not known yet
+  bool smtp_utf8 = false;          // the client said SMTPUTF8
+  bool utf8_header = false;        // and the message's header needs it
+  bool require_tls = false;
+  std::string ret, envid;                             // RFC 3461, as they came
+  std::vector<smtp::RcptParameters> rcpt_parameters;  // in the order of rcpts; or empty
+  std::optional<Client> client;
 };
 
 enum class Outcome : std::uint8_t {
@@ -131,6 +144,8 @@ class NextHop {
   core::Task<ProbeAnswer> probe(std::string rcpt);
   core::Task<Survey> survey(std::string local_domain);
   std::optional<Capabilities> capabilities() const;  // nothing before the first session
+  // Asks a hop that was not met yet what it can take; in a few seconds at most, and not again at once when it is away.
+  core::Task<void> meet();
   Stats stats() const;
   void close_idle();  // for drain
 

@@ -54,7 +54,7 @@ class TestRoad final : public Road {
     mail_ = {path.text, {}, {}, 0};
     co_return Continue{};
   }
-  core::Task<Step> at_rcpt_to(const smtp::Path& path) override {
+  core::Task<Step> at_rcpt_to(const smtp::Path& path, const smtp::RcptParameters&) override {
     if (path.kind != smtp::Path::Kind::kPostmaster) {
       if (!path.address || path.address->domain().text() != "dest.example")
         co_return Verdict{smtp::Reply{550, "5.7.1", {"Relaying denied"}}};

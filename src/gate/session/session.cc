@@ -100,7 +100,8 @@ class Session final : public smtp::RefusalWitness {
   Buffer buffer_;
   std::string_view input_;  // into buffer_
   std::int64_t started_ms_ = 0;
-  std::int64_t line_since_ms_ = 0;  // when the wait for this command line, or the data, began
+  std::int64_t line_since_ms_ = 0;  // when the wait for this command line began
+  std::int64_t data_since_ms_ = 0;  // when the message began to come, the replies between its chunks included
   std::uint64_t octets_in_ = 0, octets_out_ = 0;
   std::optional<SessionEnd> end_;
   bool idle_ = false;  // waits for a command outside a transaction
@@ -199,7 +200,7 @@ core::Task<bool> Session::act(smtp::Action action) {
     server_.answer(reply_of(std::move(step)));
   } else if (auto* rcpt = std::get_if<smtp::AskRcpt>(&action)) {
     facts();
-    Step step = co_await road_->at_rcpt_to(rcpt->path);
+    Step step = co_await road_->at_rcpt_to(rcpt->command.path, rcpt->command.parameters);
     server_.answer(reply_of(std::move(step)));
   } else if (auto* client = std::get_if<smtp::AskClient>(&action)) {
     co_await ask_client(std::move(client->command));
@@ -211,6 +212,7 @@ core::Task<bool> Session::act(smtp::Action action) {
     co_await ask_connect();
   }
   line_since_ms_ = io::now_ms();
+  in_data_ = false;
   co_return !end_;
 }
 
@@ -301,7 +303,7 @@ core::Task<bool> Session::more_input() {
   }
   if (in_data_ != server_.reading_data()) {
     in_data_ = !in_data_;
-    line_since_ms_ = io::now_ms();
+    line_since_ms_ = data_since_ms_ = io::now_ms();
   }
   if (roster_.draining() && !server_.in_transaction()) {
     server_.give_up("4.3.2 Service shutting down");
@@ -318,12 +320,13 @@ std::int64_t Session::deadline() {
     const std::int64_t until_ms = line_since_ms_ + settings.command_timeout_ms;
     return server_.in_transaction() ? until_ms : std::min(until_ms, started_ms_ + settings.session_ms);
   }
-  const std::int64_t wait_ms = server_.looks_ended() ? settings.quiet_ms : settings.data_timeout_ms;
-  return std::min(io::now_ms() + wait_ms, line_since_ms_ + settings.data_total_ms);
+  std::int64_t wait_ms = server_.looks_ended() ? settings.quiet_ms : settings.data_timeout_ms;
+  if (server_.between_chunks()) wait_ms = settings.command_timeout_ms;
+  return std::min(io::now_ms() + wait_ms, data_since_ms_ + settings.data_total_ms);
 }
 
 bool Session::too_slow() const {
-  const std::int64_t elapsed_ms = io::now_ms() - line_since_ms_;
+  const std::int64_t elapsed_ms = io::now_ms() - data_since_ms_;
   if (!in_data_ || elapsed_ms < shared_.settings.data_grace_ms) return false;
   return server_.data_octets() < static_cast<std::uint64_t>(elapsed_ms) / 1000 * shared_.settings.data_octets_per_s;
 }

@@ -96,7 +96,7 @@ class Road {
   // Begins a transaction unless it refuses.
   virtual core::Task<Step> at_mail_from(const smtp::Path& path, const smtp::MailParameters& parameters) = 0;
   // An unknown recipient is refused with enhanced code 5.1.1: the session counts those.
-  virtual core::Task<Step> at_rcpt_to(const smtp::Path& path) = 0;
+  virtual core::Task<Step> at_rcpt_to(const smtp::Path& path, const smtp::RcptParameters& parameters) = 0;
   // Decides, hands over to the next hop and gives the final reply. The transaction is over with it.
   virtual core::Task<smtp::Reply> at_message(std::shared_ptr<const mail::Message> message) = 0;
   // The gate refuses a message by itself (smtp::RefusalWitness says which); the road may record it and add to the

@@ -198,6 +198,58 @@ TEST(Session, TrickledDataEnd) {
   io::run(trickle(place));
 }
 
+// The replies between its chunks do not give a message more time.
+Task<void> trickle_chunks(TestPlace& place) {
+  TestClient client = co_await place.enter();
+  std::string text = co_await client.say("EHLO client.sender.example");
+  text = co_await client.say("MAIL FROM:<sender@sender.example>");
+  text = co_await client.say("RCPT TO:<user@dest.example>");
+  int chunks = 0;
+  while (text.starts_with("250") && ++chunks < 400) {
+    const auto slept = co_await io::sleep_until(io::now_ms() + 10);
+    EXPECT_TRUE(slept.ok());
+    co_await client.send("BDAT 1\r\na");
+    text = co_await client.reply();
+  }
+  EXPECT_EQ(text, "421 4.4.2 Timeout\r\n");
+  EXPECT_GT(chunks, 3);
+  EXPECT_TRUE(co_await place.all_gone());
+}
+
+TEST(Session, TrickledChunksEnd) {
+  TestPlace place;
+  place.settings.data_grace_ms = 1'000;
+  place.settings.data_octets_per_s = 10'000;
+  io::run(trickle_chunks(place));
+  EXPECT_TRUE(place.book->mails.empty());
+  EXPECT_EQ(place.pool.used(), 0u);
+}
+
+// Two messages by BDAT in one write: each is the road's, in order.
+Task<void> chunks(TestPlace& place) {
+  TestClient client = co_await place.enter();
+  std::string text = co_await client.say("EHLO client.sender.example");
+  const std::string envelope = "MAIL FROM:<sender@sender.example>\r\nRCPT TO:<user@dest.example>\r\n";
+  co_await client.send(envelope + "BDAT 12\r\nSubject: 1\r\nBDAT 3 LAST\r\n\r\nx" + envelope +
+                       "BDAT 15 LAST\r\nSubject: 2\r\n\r\nx" + "BDAT 4 LAST\r\nQUITNOOP\r\n");
+  const std::vector<std::string> wanted = {"250", "250", "250", "250", "250", "250", "250", "503", "250"};
+  for (const std::string& want : wanted) {
+    text = co_await client.reply();
+    EXPECT_TRUE(text.starts_with(want)) << want << ' ' << text;
+  }
+  text = co_await client.say("QUIT");
+  EXPECT_TRUE(co_await place.all_gone());
+}
+
+TEST(Session, Chunks) {
+  TestPlace place;
+  io::run(chunks(place));
+  ASSERT_EQ(place.book->mails.size(), 2u);
+  EXPECT_EQ(place.book->mails[0].header, "Subject: 1\r\n");
+  EXPECT_EQ(place.book->mails[1].size, 17u);
+  EXPECT_EQ(place.pool.used(), 0u);
+}
+
 Task<void> lost(TestPlace& place) {
   TestClient client = co_await place.enter();
   EXPECT_TRUE(co_await open_data(client));

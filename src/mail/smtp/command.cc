@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/core/text.h"
+#include "mail/smtp/parameters.h"
 
 namespace sekisho::smtp {
 namespace {
@@ -47,7 +48,7 @@ core::Error<Reply> refuse_path(PathError fault, bool sender) {
       return refuse(501, syntax, "Path too long");
     // RFC 6531 section 3.5: without SMTPUTF8 a non-ASCII mailbox gets 553 and 5.6.7.
     case PathError::kNonAscii:
-      return refuse(553, "5.6.7", "Non-ASCII addresses are not taken here");
+      return refuse(553, "5.6.7", "Non-ASCII addresses are not taken without SMTPUTF8");
   }
   return refuse(501, syntax, "Bad address");
 }
@@ -58,48 +59,6 @@ bool take_keyword(std::string_view& argument, std::string_view keyword) {
   argument.remove_prefix(keyword.size());
   while (!argument.empty() && core::is_wsp(argument[0])) argument.remove_prefix(1);
   return true;
-}
-
-struct Parameter {
-  std::string_view keyword, value;
-  bool has_value = false;
-};
-
-// RFC 5321 section 4.1.2: esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-"); esmtp-value has no "=", blank or
-// control.
-bool take_parameter(std::string_view& rest, Parameter& out) {
-  const std::size_t end = std::min(rest.find_first_of(" \t"), rest.size());
-  const std::string_view word = rest.substr(0, end);
-  rest = core::trim(rest.substr(end));
-  const std::size_t equals = word.find('=');
-  out = {word.substr(0, equals), {}, equals != std::string_view::npos};
-  if (out.has_value) out.value = word.substr(equals + 1);
-  if (out.keyword.empty() || !core::is_alnum(out.keyword[0])) return false;
-  for (const char c : out.keyword)
-    if (!core::is_alnum(c) && c != '-') return false;
-  if (out.has_value && out.value.empty()) return false;
-  return std::all_of(out.value.begin(), out.value.end(), [](char c) { return c > ' ' && c < 127 && c != '='; });
-}
-
-std::optional<core::Error<Reply>> set_size(const Parameter& parameter, const Capabilities& offered,
-                                           MailParameters& out) {
-  // RFC 1870 section 4: 1*20DIGIT. A number too big to count is over every limit.
-  const std::string_view digits = parameter.value;
-  if (out.size || digits.empty() || digits.size() > 20 || !std::all_of(digits.begin(), digits.end(), core::is_digit))
-    return refuse(501, "5.5.4", "Bad SIZE parameter");
-  out.size = core::parse_uint(digits).value_or(UINT64_MAX);
-  if (*out.size > offered.size_limit_bytes) return refuse(552, "5.3.4", "Message size exceeds the limit");
-  return std::nullopt;
-}
-
-std::optional<core::Error<Reply>> set_body(const Parameter& parameter, const Capabilities& offered,
-                                           MailParameters& out) {
-  const bool eight = core::iequals(parameter.value, "8BITMIME");
-  if (out.body != BodyType::kUnstated || (!eight && !core::iequals(parameter.value, "7BIT")))
-    return refuse(501, "5.5.4", "Bad BODY parameter");
-  if (eight && !offered.eight_bit_mime) return refuse(555, "5.5.4", "8BITMIME is not offered");
-  out.body = eight ? BodyType::kEightBitMime : BodyType::kSevenBit;
-  return std::nullopt;
 }
 
 // "Subject:" or "X-Mailer:text"; RFC 5322 section 2.2 allows more, real headers do not use it.
@@ -134,45 +93,40 @@ core::Result<HeloCommand, Reply> parse_helo(bool extended, std::string_view argu
   return HeloCommand{extended, std::string(argument)};
 }
 
-core::Result<MailCommand, Reply> parse_mail(std::string_view argument, const Capabilities& offered) {
+core::Result<MailCommand, Reply> parse_mail(std::string_view argument, const Capabilities& offered, bool tls) {
   if (!take_keyword(argument, "FROM:")) return refuse_path(PathError::kBrackets, true);
-  auto path = parse_path(argument);
+  auto path = parse_path(argument, offered.smtp_utf8);
   if (!path) return refuse_path(path.error(), true);
   // Only RCPT may leave the domain out, and only for postmaster.
   if (path->kind == Path::Kind::kPostmaster) return refuse_path(PathError::kNoDomain, true);
   MailCommand command{std::move(*path), {}};
   if (!argument.empty() && !core::is_wsp(argument[0])) return refuse_path(PathError::kBrackets, true);
-  std::string_view rest = core::trim(argument);
-  Parameter parameter;
-  while (!rest.empty()) {
-    if (!take_parameter(rest, parameter)) return refuse(501, "5.5.4", "Bad parameter syntax");
-    std::optional<core::Error<Reply>> fault;
-    if (core::iequals(parameter.keyword, "SIZE")) {
-      fault = set_size(parameter, offered, command.parameters);
-    } else if (core::iequals(parameter.keyword, "BODY")) {
-      fault = set_body(parameter, offered, command.parameters);
-    } else {
-      // RFC 5321 section 4.1.1.11: a parameter that is not recognized gets 555.
-      fault = refuse(555, "5.5.4", "Unsupported MAIL parameter");
-    }
-    if (fault) return *fault;
-  }
+  auto fault = parse_parameters(argument, offered, tls, command.parameters);
+  if (fault) return core::error(std::move(*fault));
+  // RFC 6531 section 3.4: the parameter must be there when an address of the envelope is beyond ASCII.
+  if (command.path.non_ascii && !command.parameters.smtp_utf8) return refuse_path(PathError::kNonAscii, true);
   return command;
 }
 
-core::Result<Path, Reply> parse_rcpt(std::string_view argument) {
+core::Result<RcptCommand, Reply> parse_rcpt(std::string_view argument, const Capabilities& offered, bool smtp_utf8) {
   if (!take_keyword(argument, "TO:")) return refuse_path(PathError::kBrackets, false);
-  auto path = parse_path(argument);
+  auto path = parse_path(argument, smtp_utf8);
   if (!path) return refuse_path(path.error(), false);
   if (path->null()) return refuse(501, "5.1.3", "The null path is no recipient");
   if (!argument.empty() && !core::is_wsp(argument[0])) return refuse_path(PathError::kBrackets, false);
-  std::string_view rest = core::trim(argument);
-  Parameter parameter;
-  if (!rest.empty()) {
-    if (!take_parameter(rest, parameter)) return refuse(501, "5.5.4", "Bad parameter syntax");
-    return refuse(555, "5.5.4", "Unsupported RCPT parameter");
-  }
-  return std::move(*path);
+  RcptCommand command{std::move(*path), {}};
+  auto fault = parse_parameters(argument, offered, smtp_utf8, command.parameters);
+  if (fault) return core::error(std::move(*fault));
+  return command;
+}
+
+// RFC 3030 section 2: chunk-size = 1*DIGIT, and after it nothing or LAST.
+std::optional<BdatCommand> parse_bdat(std::string_view argument) {
+  const std::string_view digits = argument.substr(0, argument.find(' '));
+  const std::string_view marker = core::trim(argument.substr(digits.size()));
+  if (digits.empty() || !std::all_of(digits.begin(), digits.end(), core::is_digit)) return std::nullopt;
+  if (!marker.empty() && !core::iequals(marker, "LAST")) return std::nullopt;
+  return BdatCommand{core::parse_uint(digits).value_or(UINT64_MAX), !marker.empty()};
 }
 
 }  // namespace sekisho::smtp

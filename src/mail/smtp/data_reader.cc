@@ -21,10 +21,7 @@ bool DataReader::feed(std::string_view& input) {
     lines_.next(input, piece);
     const std::string_view taken = before.substr(0, before.size() - input.size());
     seen_ += taken.size();
-    const LineFaults& faults = lines_.faults();
-    if (faults.bare()) fail(DataFault::kBareLineEnd);
-    if (faults.nul) fail(DataFault::kNul);
-    if (faults.too_long) fail(DataFault::kLineTooLong);
+    note_faults();
     line_piece(piece.octets);
     if (piece.ends) {
       // RFC 5321 section 4.1.1.4: only <CRLF>.<CRLF> ends the data; a line with any other octet is not the end.
@@ -35,6 +32,34 @@ bool DataReader::feed(std::string_view& input) {
     if (endless()) return false;
   }
   return false;
+}
+
+void DataReader::expect_chunk(std::uint64_t octets) {
+  if (octets > limits_.size_bytes - std::min(size_, limits_.size_bytes)) fail(DataFault::kTooBig);
+}
+
+void DataReader::feed_chunk(std::string_view octets) {
+  seen_ += octets.size();
+  LineReader::Piece piece;
+  while (lines_.next(octets, piece)) {
+    note_faults();
+    place_ = piece.ends ? Place::kStart : Place::kRest;
+    store(piece.octets);
+    if (piece.ends) store("\r\n");
+  }
+}
+
+void DataReader::finish_chunks() {
+  if (lines_.holds_cr()) fail(DataFault::kBareLineEnd);
+  // RFC 3030 lets a message end anywhere; what reads and relays it further wants whole lines.
+  if (place_ != Place::kStart) store("\r\n");
+}
+
+void DataReader::note_faults() {
+  const LineFaults& faults = lines_.faults();
+  if (faults.bare()) fail(DataFault::kBareLineEnd);
+  if (faults.nul) fail(DataFault::kNul);
+  if (faults.too_long) fail(DataFault::kLineTooLong);
 }
 
 void DataReader::line_piece(std::string_view octets) {

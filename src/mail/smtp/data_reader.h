@@ -1,7 +1,7 @@
 #pragma once
-// Collects what follows DATA up to CRLF.CRLF, and only that (RFC 5321 section 4.1.1.4), with the dots unstuffed.
-// After a fault nothing is stored any more, but the octets are read on to the true end: none of them can become a
-// command.
+// Collects a message: what follows DATA up to CRLF.CRLF, and only that (RFC 5321 section 4.1.1.4), with the dots
+// unstuffed; or counted octets of chunks (RFC 3030), in which a dot is a dot. After a fault nothing is stored any more,
+// but the octets are read on to the true end: none of them can become a command.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -33,8 +33,16 @@ class DataReader {
   DataReader(const DataLimits& limits, OctetLease lease, std::uint64_t size_hint);
   // Takes octets from the front of input, none behind the end. True once the end was seen.
   bool feed(std::string_view& input);
+  // The other way: a chunk of so many octets is announced, then comes in pieces; finish_chunks() ends the message and,
+  // where it is open, its last line.
+  void expect_chunk(std::uint64_t octets);
+  void feed_chunk(std::string_view octets);
+  void finish_chunks();
   DataFault fault() const { return fault_; }
   bool endless() const { return seen_ > limits_.discard_bytes; }
+  bool would_be_endless(std::uint64_t more) const {
+    return seen_ > limits_.discard_bytes || more > limits_.discard_bytes - seen_;
+  }
   // The message has bare line ends and its last octets are a lone dot between line ends of any kind: the client may
   // believe that it has ended and wait.
   bool looks_ended() const;
@@ -44,6 +52,7 @@ class DataReader {
 
  private:
   enum class Place : unsigned char { kStart, kDot, kRest };
+  void note_faults();
   void line_piece(std::string_view octets);
   void line_end();
   void store(std::string_view octets);

@@ -4,6 +4,7 @@
 //   C+ text              the same without CRLF;   C* 30 text   thirty times
 //   S: regex             the next reply line matches it whole
 //   S* 20 regex          the next twenty do
+//   S@ regex             all lines of the next reply do
 //   S.                   no further reply line is there
 //   message: text        the next message that arrived is this (escapes as above)
 //   no message           none is left
@@ -61,7 +62,10 @@ class Dialogue {
 
  private:
   TestDriver& driver() {
-    if (!driver_) driver_.emplace(settings_, pool_octets_);
+    if (!driver_) {
+      driver_.emplace(settings_, pool_octets_);
+      driver_->capabilities = offered_;
+    }
     return *driver_;
   }
 
@@ -82,6 +86,16 @@ class Dialogue {
       settings_.recipient_limit = value;
     else if (name == "recipient_flood_limit")
       settings_.recipient_flood_limit = value;
+    else if (name == "smtp_utf8")
+      offered_.smtp_utf8 = value != 0;
+    else if (name == "dsn")
+      offered_.dsn = value != 0;
+    else if (name == "require_tls")
+      offered_.require_tls = value != 0;
+    else if (name == "hop_recipients")
+      offered_.recipient_limit = value;
+    else if (name == "mail_limit")
+      settings_.mail_limit = value;
     else if (name == "pool_octets")
       pool_octets_ = value;
     else
@@ -95,6 +109,7 @@ class Dialogue {
     if (line.starts_with("C* "))
       return repeat(rest, [&](const std::string& text) { driver().feed(unescape(text) + "\r\n"); });
     if (line.starts_with("S: ")) return expect_line(rest);
+    if (line.starts_with("S@ ")) return expect_reply(rest);
     if (line.starts_with("S* ")) return repeat(rest, [&](const std::string& regex) { expect_line(regex); });
     if (line.starts_with("message: ")) return expect_message(unescape(line.substr(9)));
     if (line == "quiet") return quiet();
@@ -139,6 +154,13 @@ class Dialogue {
     EXPECT_TRUE(std::regex_match(line, std::regex(regex))) << "got: " << line;
   }
 
+  void expect_reply(const std::string& regex) {
+    for (bool more = true; more && !testing::Test::HasFatalFailure();) {
+      more = driver().replies.substr(read_, 4).find('-') == 3;
+      expect_line(regex);
+    }
+  }
+
   void expect_message(const std::string& octets) {
     ASSERT_LT(message_, driver().messages.size()) << "no message";
     EXPECT_EQ(driver().messages[message_++], octets);
@@ -159,6 +181,7 @@ class Dialogue {
 
   ServerSettings settings_{.host_name = "mx.sekisho.example"};
   std::uint64_t pool_octets_ = 64u << 20;
+  Capabilities offered_;
   std::optional<TestDriver> driver_;
   std::size_t read_ = 0, message_ = 0;
 };

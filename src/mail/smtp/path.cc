@@ -1,12 +1,17 @@
 #include "mail/smtp/path.h"
 
+#include <algorithm>
+
 #include "base/core/text.h"
+#include "mail/address/utf8.h"
 
 namespace sekisho::smtp {
 namespace {
 constexpr std::size_t kMaxPath = 256;
 
-bool is_printable(char c) { return c >= ' ' && c <= '~'; }
+bool is_beyond_ascii(char c) { return static_cast<unsigned char>(c) > 127; }
+// What parse_path() lets in: UTF-8 stands for letters (RFC 6531 section 3.3).
+bool is_printable(char c) { return (c >= ' ' && c <= '~') || is_beyond_ascii(c); }
 bool is_special(char c) { return std::string_view("()<>[]:;,\\\"@").find(c) != std::string_view::npos; }
 
 // The size of "<...>" at the front, minding quoted strings (a '>' inside quotes ends nothing); 0 when it does not
@@ -102,18 +107,20 @@ std::string_view Path::local() const {
   return std::string_view(text).substr(0, at);
 }
 
-core::Result<Path, PathError> parse_path(std::string_view& text) {
+core::Result<Path, PathError> parse_path(std::string_view& text, bool utf8) {
   if (text.empty() || text[0] != '<') return core::error(PathError::kBrackets);
   const std::size_t size = bracketed_size(text);
   if (size == 0) return core::error(PathError::kBrackets);
   if (size > kMaxPath) return core::error(PathError::kTooLong);
   std::string_view inner = text.substr(1, size - 2);
   for (const char c : inner) {
-    if (static_cast<unsigned char>(c) > 127) return core::error(PathError::kNonAscii);
+    if (is_beyond_ascii(c) && !utf8) return core::error(PathError::kNonAscii);
     if (!is_printable(c)) return core::error(PathError::kSyntax);
   }
+  if (!mail::is_utf8(inner)) return core::error(PathError::kSyntax);
   text.remove_prefix(size);
   Path path;
+  path.non_ascii = std::any_of(inner.begin(), inner.end(), is_beyond_ascii);
   if (inner.empty()) return path;
   if (inner[0] == '@') {
     if (!strip_route(inner)) return core::error(PathError::kSyntax);

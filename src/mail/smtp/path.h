@@ -21,7 +21,7 @@ enum class PathError {
   kDomain,     // what follows '@' is no domain
   kLiteral,    // a broken [address literal]
   kTooLong,    // over 256 octets with its brackets (RFC 5321 section 4.5.3.1.3)
-  kNonAscii,   // needs SMTPUTF8 (RFC 6531)
+  kNonAscii,   // beyond ASCII without SMTPUTF8 (RFC 6531)
 };
 
 struct Path {
@@ -31,11 +31,13 @@ struct Path {
   std::optional<mail::Address> address;    // kMailbox: the local part as written and the domain
   std::optional<core::IpAddress> literal;  // kLiteral: user@[192.0.2.1]
   bool source_route = false;               // one was taken off
+  bool non_ascii = false;                  // text has UTF-8 in it, left as it came; the domain in address is A-labels
   bool null() const { return kind == Kind::kNull; }
   std::string_view local() const;  // octets before the last '@' outside quotes; all of text for kPostmaster
 };
 
-// Reads "<...>" at the front of text and takes it off; what follows is left to the caller.
-core::Result<Path, PathError> parse_path(std::string_view& text);
+// Reads "<...>" at the front of text and takes it off; what follows is left to the caller. utf8: RFC 6531 section 3.3
+// allows more than ASCII.
+core::Result<Path, PathError> parse_path(std::string_view& text, bool utf8 = false);
 
 }  // namespace sekisho::smtp

@@ -93,5 +93,23 @@ TEST(Path, Refuses) {
   EXPECT_FALSE(parse(std::string_view("<a\0b@c.example>", 15)));
 }
 
+TEST(Path, Utf8) {
+  std::string_view text = "<\xe5\x8f\x97@\xe4\xbe\x8b\xe3\x81\x88.example> SMTPUTF8";
+  const auto path = parse_path(text, true);
+  ASSERT_TRUE(path);
+  EXPECT_TRUE(path->non_ascii);
+  EXPECT_EQ(path->text, "\xe5\x8f\x97@\xe4\xbe\x8b\xe3\x81\x88.example");  // as it came
+  EXPECT_EQ(path->address->domain().text(), "xn--r8jz45g.example");
+  EXPECT_EQ(path->local(), "\xe5\x8f\x97");
+  EXPECT_EQ(text, " SMTPUTF8");
+  std::string_view ascii = "<a@xn--r8jz45g.example>";
+  EXPECT_FALSE(parse_path(ascii, true)->non_ascii);
+  const auto fault = [](std::string_view broken) { return parse_path(broken, true).error(); };
+  EXPECT_EQ(fault("<\xc0\xaf@a.example>"), PathError::kSyntax);              // overlong
+  EXPECT_EQ(fault("<\xed\xa0\x80@a.example>"), PathError::kSyntax);          // a surrogate
+  EXPECT_EQ(fault("<a@\xe4\xbe\x8b\xe3\x81.example>"), PathError::kSyntax);  // cut
+  EXPECT_EQ(fault("<a@a\xe3\x80\x82.\xe3\x80\x82>"), PathError::kDomain);
+}
+
 }  // namespace
 }  // namespace sekisho::smtp

@@ -14,8 +14,26 @@ bool names_unknown_recipient(const Reply& reply) {
   return reply.code >= 500 && reply.enhanced == "5.1.1";
 }
 
-Reply too_big() { return {552, "5.3.4", {"Message size exceeds the limit"}}; }
-Reply bare_line_end() { return {550, "5.5.2", {"Bare CR or LF in the message"}}; }
+struct Refusal {
+  std::string_view finding;
+  Reply reply;
+};
+Refusal refusal_of(DataFault fault) {
+  switch (fault) {
+    case DataFault::kBareLineEnd:
+      return {"bare_line_end", {550, "5.5.2", {"Bare CR or LF in the message"}}};
+    case DataFault::kNul:
+      return {"nul_octet", {550, "5.6.0", {"NUL in the message"}}};
+    case DataFault::kLineTooLong:
+      return {"line_too_long", {554, "5.6.0", {"A line of the message is too long"}}};
+    case DataFault::kTooBig:
+      return {"size_exceeded", {552, "5.3.4", {"Message size exceeds the limit"}}};
+    case DataFault::kNoMemory:
+    case DataFault::kNone:
+      break;
+  }
+  return {"", {452, "4.3.1", {"Insufficient system storage"}}};
+}
 }  // namespace
 
 Server::Server(const ServerSettings& settings, OctetPool& pool)
@@ -26,6 +44,7 @@ Server::Server(const ServerSettings& settings, OctetPool& pool)
 void Server::set_capabilities(const Capabilities& offered) {
   offered_ = offered;
   offered_.size_limit_bytes = std::min(offered.size_limit_bytes, settings_.data.size_bytes);
+  offered_.recipient_limit = std::min(offered.recipient_limit, settings_.recipient_limit);
 }
 
 Action Server::start() {
@@ -41,10 +60,19 @@ Action Server::feed(std::string_view& input) {
       return Close{};
     }
     if (input.empty()) return NeedInput{};
-    auto* reading = std::get_if<Reading>(&state_);
-    std::optional<Action> action = reading ? read_data(*reading, input) : take_line(input);
+    std::optional<Action> action = take(input);
     if (action) return std::move(*action);
   }
+}
+
+std::optional<Action> Server::take(std::string_view& input) {
+  if (auto* reading = std::get_if<Reading>(&state_)) return read_data(*reading, input);
+  if (auto* chunked = std::get_if<Chunked>(&state_); chunked && chunked->open) return read_chunk(*chunked, input);
+  if (auto* discarding = std::get_if<Discarding>(&state_)) {
+    discard(*discarding, input);
+    return std::nullopt;
+  }
+  return take_line(input);
 }
 
 std::optional<Action> Server::take_line(std::string_view& input) {
@@ -84,47 +112,44 @@ std::optional<Action> Server::take_line(std::string_view& input) {
 }
 
 std::optional<Action> Server::read_data(Reading& reading, std::string_view& input) {
-  if (reading.data.feed(input)) return end_of_data(reading);
+  if (reading.data.feed(input)) return end_of_data(reading.data, false);
   if (reading.data.endless()) {
     reset_ = true;
-    say_and_end(witnessed("size_exceeded", too_big()).format());
+    refuse_and_end(DataFault::kTooBig);
   }
   return std::nullopt;
 }
 
-std::optional<Action> Server::end_of_data(Reading& reading) {
-  const DataFault fault = reading.data.fault();
+std::optional<Action> Server::end_of_data(DataReader& data, bool counted) {
+  const DataFault fault = data.fault();
   if (fault == DataFault::kNone) {
     ++events_.messages;
     question_ = Question::kMessage;
-    Action ask = AskMessage{reading.data.take_octets(), reading.data.take_lease()};
+    Action ask = AskMessage{data.take_octets(), data.take_lease()};
     state_ = Ready{};
     return ask;
   }
   state_ = Ready{};
   reset_ = true;
-  switch (fault) {
-    // Whoever relayed such a message may have seen another end of it than we do: then what follows is still its text.
-    case DataFault::kBareLineEnd:
-      ++events_.bare_line_end;
-      say_and_end(witnessed("bare_line_end", bare_line_end()).format());
-      break;
-    case DataFault::kNul:
-      ++events_.nul;
-      say_and_end(witnessed("nul_octet", {550, "5.6.0", {"NUL in the message"}}).format());
-      break;
-    case DataFault::kLineTooLong:
-      refuse(witnessed("line_too_long", {554, "5.6.0", {"A line of the message is too long"}}));
-      break;
-    case DataFault::kTooBig:
-      refuse(witnessed("size_exceeded", too_big()));
-      break;
-    case DataFault::kNoMemory:
-    case DataFault::kNone:
-      say("452 4.3.1 Insufficient system storage\r\n");
-      break;
-  }
+  refuse_message(fault, counted);
   return std::nullopt;
+}
+
+void Server::refuse_message(DataFault fault, bool end_is_certain) {
+  if (fault == DataFault::kBareLineEnd) ++events_.bare_line_end;
+  if (fault == DataFault::kNul) ++events_.nul;
+  Refusal refusal = refusal_of(fault);
+  if (refusal.finding.empty()) return say(refusal.reply.format());
+  const Reply reply = witnessed(refusal.finding, std::move(refusal.reply));
+  // Whoever relayed a message with these may have seen another end of it than we do: then what follows is still its
+  // text. Counted octets end where they end.
+  const bool lenient_end = fault == DataFault::kBareLineEnd || fault == DataFault::kNul;
+  lenient_end && !end_is_certain ? say_and_end(reply.format()) : refuse(reply);
+}
+
+void Server::refuse_and_end(DataFault fault) {
+  Refusal refusal = refusal_of(fault);
+  say_and_end(witnessed(refusal.finding, std::move(refusal.reply)).format());
 }
 
 void Server::answer(const std::optional<Reply>& reply) {
@@ -216,7 +241,7 @@ void Server::give_up(std::string_view reason_421) {
   if (std::holds_alternative<Ended>(state_)) return;
   if (looks_ended()) {
     ++events_.bare_line_end;
-    return say_and_end(witnessed("bare_line_end", bare_line_end()).format());
+    return refuse_and_end(DataFault::kBareLineEnd);
   }
   std::string reply("421 ");
   (reply += reason_421) += "\r\n";
@@ -224,8 +249,15 @@ void Server::give_up(std::string_view reason_421) {
 }
 
 std::uint64_t Server::data_octets() const {
-  const auto* reading = std::get_if<Reading>(&state_);
-  return reading ? reading->data.seen() : 0;
+  if (const auto* reading = std::get_if<Reading>(&state_)) return reading->data.seen();
+  if (const auto* chunked = std::get_if<Chunked>(&state_)) return chunked->data.seen();
+  const auto* discarding = std::get_if<Discarding>(&state_);
+  return discarding ? discarding->size - discarding->left : 0;
+}
+
+bool Server::between_chunks() const {
+  const auto* chunked = std::get_if<Chunked>(&state_);
+  return chunked && !chunked->open;
 }
 
 bool Server::looks_ended() const {
@@ -266,8 +298,10 @@ bool Server::count_junk() {
 }
 
 void Server::drop_transaction() {
-  if (!in_transaction()) return;
-  reset_ = true;
+  if (in_transaction())
+    reset_ = true;
+  else if (!std::holds_alternative<Failed>(state_))
+    return;
   state_ = Ready{};
 }
 

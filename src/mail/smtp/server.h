@@ -1,10 +1,10 @@
 #pragma once
-// The server side of SMTP (RFC 5321, 1870, 2920, 3207, 6152) without a socket: octets in, replies and questions out.
-// The caller feeds octets as they come, does what the action says, answers questions, and writes output() whenever
-// feed() asked for more input (so replies stay in order and are flushed when the input is drained, RFC 2920
-// section 3.2). One thread at a time. How the octets are cut into feeds changes no reply, except that octets found
-// behind a command which must be the last of its group (EHLO, DATA, STARTTLS) are noticed only when they came together
-// with it.
+// The server side of SMTP (RFC 5321, 1870, 2920, 3030, 3207, 3461, 6152, 6531, 8689, 9422) without a socket: octets in,
+// replies and questions out. The caller feeds octets as they come, does what the action says, answers questions, and
+// writes output() whenever feed() asked for more input (so replies stay in order and are flushed when the input is
+// drained, RFC 2920 section 3.2). One thread at a time. How the octets are cut into feeds changes no reply, except that
+// octets found behind a command which must be the last of its group (EHLO, DATA, STARTTLS) are noticed only when they
+// came together with it.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,40 +15,10 @@
 #include "mail/smtp/command.h"
 #include "mail/smtp/data_reader.h"
 #include "mail/smtp/octet_pool.h"
+#include "mail/smtp/server_settings.h"
 #include "mail/smtp/xclient.h"
 
 namespace sekisho::smtp {
-
-struct ServerSettings {
-  std::string host_name = "localhost";  // in the greeting and in EHLO's first line
-  DataLimits data;
-  std::uint64_t command_line_bytes = 2048;      // with CRLF; RFC 5321's 512 plus room for extensions
-  std::uint64_t command_discard_bytes = 65536;  // an over-long line is read this far, then the session ends
-  std::uint32_t recipient_limit = 1000;         // RFC 5321 section 4.5.3.1.8: at least 100; 452 beyond it
-  std::uint32_t recipient_flood_limit = 2000;   // that many more 452 and the session ends
-  std::uint32_t unknown_recipient_limit = 20;   // a harvest of addresses ends here
-  std::uint32_t error_limit = 20;
-  std::uint32_t junk_limit = 100;  // commands that bring no mail: NOOP, RSET, VRFY, HELP, EHLO again
-  bool starttls = false;           // a certificate is there
-};
-
-// What happened in one session, as counts. Names are stable: the ledger and the verdict use them.
-struct SessionEvents {
-  std::uint32_t early_talker = 0;          // spoke before the greeting; the session notes it
-  std::uint32_t unauth_pipelining = 0;     // did not wait where it must
-  std::uint32_t starttls_injection = 0;    // clear text behind STARTTLS
-  std::uint32_t http = 0, stray_text = 0;  // requests or header fields where commands belong
-  std::uint32_t proxy_refused = 0;         // no good PROXY header of a peer that must send one; the session notes it
-  std::uint32_t xclient_denied = 0;        // XCLIENT from a peer that may not
-  std::uint32_t dha = 0;                   // directory harvest: too many unknown recipients
-  std::uint32_t bare_line_end = 0;
-  std::uint32_t nul = 0;
-  std::uint32_t errors = 0;      // 5xx to commands
-  std::uint32_t recipients = 0;  // accepted
-  std::uint32_t unknown_recipients = 0;
-  std::uint32_t messages = 0;  // read whole and put to the road
-  std::uint32_t accepted = 0;  // of those, answered 2xx
-};
 
 // What the caller does next. Asks are answered by answer() before the next feed().
 struct NeedInput {};
@@ -64,7 +34,7 @@ struct AskMail {
   MailCommand command;
 };
 struct AskRcpt {
-  Path path;
+  RcptCommand command;
 };
 struct AskMessage {
   std::string octets;  // unstuffed, CRLF only, no bare CR, LF or NUL
@@ -104,7 +74,12 @@ class Server {
   std::string& output() { return output_; }  // replies to be written; the caller empties it
   // True once after a transaction ended without AskMessage (RSET, EHLO, STARTTLS, a faulty message).
   bool take_reset() { return std::exchange(reset_, false); }
-  bool reading_data() const { return std::holds_alternative<Reading>(state_); }
+  // Between DATA and its end, from the first BDAT to the end of the last, or while a refused chunk is read away.
+  bool reading_data() const {
+    return std::holds_alternative<Reading>(state_) || std::holds_alternative<Chunked>(state_) ||
+           std::holds_alternative<Discarding>(state_);
+  }
+  bool between_chunks() const;  // ... and another BDAT is due
   bool in_transaction() const { return std::holds_alternative<Envelope>(state_) || reading_data(); }
   bool ended() const { return std::holds_alternative<Ended>(state_); }
   bool quit() const { return quit_; }  // the client said so
@@ -124,9 +99,25 @@ class Server {
   struct Reading {
     DataReader data;
   };
+  struct Chunked {  // BDAT: in a chunk, or between two
+    DataReader data;
+    std::uint64_t size = 0, left = 0;  // of the chunk
+    bool open = false, last = false;
+  };
+  struct Failed {  // a chunk was refused: only RSET, EHLO or the LAST chunk end this (RFC 3030 section 2)
+    std::uint64_t discarded = 0;
+  };
+  enum class Then : unsigned char { kGreeted, kReady, kFailed };
+  struct Discarding {  // the octets of a refused chunk: none of them is run
+    std::uint64_t size = 0, left = 0, before = 0;
+    std::string_view refusal;
+    Then then = Then::kReady;
+    bool again = false;  // an earlier chunk was refused, its sender could not know yet
+  };
   struct Ended {};
   enum class Question : unsigned char { kNone, kConnect, kClient, kHelo, kMail, kRcpt, kMessage };
 
+  std::optional<Action> take(std::string_view& input);
   std::optional<Action> take_line(std::string_view& input);
   std::optional<Action> run(std::string_view line, bool more_behind);
   std::optional<Action> run_helo(bool extended, std::string_view argument, bool more_behind);
@@ -135,9 +126,18 @@ class Server {
   std::optional<Action> run_data(std::string_view argument, bool more_behind);
   std::optional<Action> run_starttls(std::string_view argument, bool more_behind);
   std::optional<Action> run_xclient(std::string_view argument);
+  std::optional<Action> run_bdat(std::string_view argument);
   void run_small(Verb verb, std::string_view argument);
   std::optional<Action> read_data(Reading& reading, std::string_view& input);
-  std::optional<Action> end_of_data(Reading& reading);
+  std::optional<Action> end_of_data(DataReader& data, bool counted);
+  std::optional<Action> read_chunk(Chunked& chunked, std::string_view& input);
+  std::optional<Action> end_of_chunk(Chunked& chunked);
+  std::optional<Action> begin_chunk(Chunked& chunked, const BdatCommand& chunk);
+  void refuse_chunk(const BdatCommand& chunk);
+  void discard(Discarding& discarding, std::string_view& input);
+  void end_of_discard(Discarding done);
+  void refuse_message(DataFault fault, bool end_is_certain);
+  void refuse_and_end(DataFault fault);
   void answer_rcpt(const std::optional<Reply>& reply);
   void answer_message(const std::optional<Reply>& reply);
   void greet();
@@ -155,13 +155,14 @@ class Server {
   OctetPool& pool_;
   RefusalWitness* witness_ = nullptr;
   Capabilities offered_;
-  std::variant<Opening, Greeted, Ready, Envelope, Reading, Ended> state_;
+  std::variant<Opening, Greeted, Ready, Envelope, Reading, Chunked, Failed, Discarding, Ended> state_;
   Question question_ = Question::kNone;
   LineReader lines_;
   std::string line_;  // the start of a command whose end has not come
   std::string output_;
   SessionEvents events_;
   std::uint32_t errors_ = 0, unknown_ = 0, junk_ = 0;  // towards the limits; they fall with every accepted message
+  std::uint32_t mails_ = 0;
   bool extended_ = false;
   bool reset_ = false;
   bool tls_active_ = false;

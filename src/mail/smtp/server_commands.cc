@@ -19,6 +19,14 @@ void Server::say_capabilities() {
   output_ += "250-PIPELINING\r\n";
   ((output_ += "250-SIZE ") += std::to_string(offered_.size_limit_bytes)) += "\r\n";
   if (offered_.eight_bit_mime) output_ += "250-8BITMIME\r\n";
+  output_ += "250-CHUNKING\r\n";
+  if (offered_.smtp_utf8) output_ += "250-SMTPUTF8\r\n";
+  if (offered_.dsn) output_ += "250-DSN\r\n";
+  // RFC 8689 section 2: only where it can be kept, and that takes TLS here too.
+  if (offered_.require_tls && tls_active_) output_ += "250-REQUIRETLS\r\n";
+  // RFC 9422 section 4: what this session will be held to.
+  (output_ += "250-LIMITS RCPTMAX=") += std::to_string(offered_.recipient_limit);
+  ((output_ += " MAILMAX=") += std::to_string(settings_.mail_limit)) += "\r\n";
   // RFC 3207 section 4.2: not offered once TLS is active.
   if (settings_.starttls && !tls_active_) output_ += "250-STARTTLS\r\n";
   if (xclient_) ((output_ += "250-XCLIENT ") += kXclientAttributes) += "\r\n";
@@ -38,6 +46,8 @@ std::optional<Action> Server::run(std::string_view line, bool more_behind) {
       return run_rcpt(command.argument);
     case Verb::kData:
       return run_data(command.argument, more_behind);
+    case Verb::kBdat:
+      return run_bdat(command.argument);
     case Verb::kStartTls:
       return run_starttls(command.argument, more_behind);
     case Verb::kXclient:
@@ -65,14 +75,11 @@ void Server::run_small(Verb verb, std::string_view argument) {
       if (count_junk()) say("252 2.1.5 Not verified, but mail to it will be tried\r\n");
       return;
     case Verb::kHelp:
-      if (count_junk()) say("214 2.0.0 EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT; see RFC 5321\r\n");
+      if (count_junk()) say("214 2.0.0 EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT; see RFC 5321\r\n");
       return;
     case Verb::kQuit:
       quit_ = true;
       return say_and_end("221 2.0.0 Bye\r\n");
-    case Verb::kBdat:
-      // RFC 3030 section 2: a chunk follows without waiting. Unasked for, its octets would be read as commands.
-      return say_and_end("502 5.5.1 BDAT is not offered\r\n");
     case Verb::kHttp:
       ++events_.http;
       return say_and_end("554 5.5.1 This is no web server\r\n");
@@ -104,22 +111,27 @@ std::optional<Action> Server::run_helo(bool extended, std::string_view argument,
 }
 
 std::optional<Action> Server::run_mail(std::string_view argument) {
+  // RFC 9422 section 4.1: every MAIL counts, whatever became of it.
+  if (++mails_ > settings_.mail_limit) {
+    say_and_end("421 4.7.0 Too many transactions in this session\r\n");
+    return std::nullopt;
+  }
   if (std::holds_alternative<Greeted>(state_)) {
     refuse("503 5.5.1 Send EHLO first\r\n");
     return std::nullopt;
   }
-  if (in_transaction()) {
+  if (in_transaction() || std::holds_alternative<Failed>(state_)) {
     // RFC 5321 section 4.1.4: MAIL must not be sent while a transaction is open.
     refuse("503 5.5.1 A transaction is open already\r\n");
     return std::nullopt;
   }
-  auto command = parse_mail(argument, offered_);
+  auto command = parse_mail(argument, offered_, tls_active_);
   if (!command) {
     Reply refusal = command.error();
     if (refusal.code == 552) {  // a mail that could be named: whoever watches wants to know whose
       Capabilities any_size = offered_;
       any_size.size_limit_bytes = UINT64_MAX;
-      const auto named = parse_mail(argument, any_size);
+      const auto named = parse_mail(argument, any_size, tls_active_);
       refusal = witnessed("size_exceeded", std::move(refusal), named ? &named->path : nullptr);
     }
     refuse(refusal);
@@ -137,16 +149,16 @@ std::optional<Action> Server::run_mail(std::string_view argument) {
 std::optional<Action> Server::run_rcpt(std::string_view argument) {
   auto* envelope = std::get_if<Envelope>(&state_);
   if (!envelope) {
-    refuse("503 5.5.1 Send MAIL first\r\n");
+    refuse(in_transaction() ? "503 5.5.1 The message has begun\r\n" : "503 5.5.1 Send MAIL first\r\n");
     return std::nullopt;
   }
   envelope->tried = true;
-  auto path = parse_rcpt(argument);
-  if (!path) {
-    refuse(path.error());
+  auto command = parse_rcpt(argument, offered_, envelope->parameters.smtp_utf8);
+  if (!command) {
+    refuse(command.error());
     return std::nullopt;
   }
-  if (envelope->accepted >= settings_.recipient_limit) {
+  if (envelope->accepted >= offered_.recipient_limit) {
     // RFC 5321 section 4.5.3.1.10: 452 for too many recipients; the client sends to those accepted and comes again.
     // Cutting it off early would lose the same mail again on each retry, so only a flood ends the session.
     if (++envelope->over_limit > settings_.recipient_flood_limit) {
@@ -157,15 +169,23 @@ std::optional<Action> Server::run_rcpt(std::string_view argument) {
     return std::nullopt;
   }
   question_ = Question::kRcpt;
-  return AskRcpt{std::move(*path)};
+  return AskRcpt{std::move(*command)};
 }
 
 std::optional<Action> Server::run_data(std::string_view argument, bool more_behind) {
   // RFC 2920 section 3.1: DATA is the last command of its group, because 354 must be awaited.
   if (more_behind) ++events_.unauth_pipelining;
   const auto* envelope = std::get_if<Envelope>(&state_);
+  const auto* chunked = std::get_if<Chunked>(&state_);
   std::string_view refusal;
-  if (!envelope) {
+  if (chunked || std::holds_alternative<Failed>(state_)) {
+    // RFC 3030 section 2: DATA and BDAT do not mix; RSET is needed then.
+    refusal = "503 5.5.1 BDAT has begun, send RSET first\r\n";
+    if (chunked) {
+      reset_ = true;
+      state_ = Failed{chunked->data.seen()};
+    }
+  } else if (!envelope) {
     refusal = "503 5.5.1 Send MAIL first\r\n";
   } else if (!envelope->tried) {
     refusal = "503 5.5.1 Send RCPT first\r\n";

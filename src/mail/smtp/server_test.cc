@@ -13,7 +13,8 @@ namespace {
 
 // The reference: what code each command gets, told as plainly as possible. It knows none of the server's parts.
 struct Reference {
-  bool helo = false, mail = false, tried = false, over = false, cut = false;  // cut: a 421 follows the reply
+  bool helo = false, mail = false, tried = false, chunked = false, failed = false;
+  bool over = false, cut = false;  // cut: a 421 follows the reply
   int accepted = 0, errors = 0, unknown = 0, junk = 0;
 
   int end(int code) { return over = true, code; }
@@ -22,7 +23,7 @@ struct Reference {
     return code;
   }
   int junk_or(int code) { return ++junk >= 100 ? end(421) : code; }
-  void reset() { mail = tried = false, accepted = 0; }
+  void reset() { mail = tried = chunked = failed = false, accepted = 0; }
 
   int step(const std::string& command) {
     if (command == "EHLO c" || command == "helo c") {
@@ -32,13 +33,15 @@ struct Reference {
     }
     if (command == "EHLO" || command == "RSET x" || command == "VRFY") return error(501);
     if (command == "MAIL FROM:<a@sender.example>" || command == "MAIL FROM:<>") {
-      if (!helo || mail) return error(503);
+      if (!helo || mail || failed) return error(503);
       return mail = true, 250;
     }
-    if (command == "MAIL FROM:<a@sender.example> X=1") return error(!helo || mail ? 503 : 555);
-    if (command == "MAIL FROM:<later@sender.example>") return !helo || mail ? error(503) : 451;
+    if (command == "MAIL FROM:<a@sender.example> X=1") return error(!helo || mail || failed ? 503 : 555);
+    if (command == "MAIL FROM:<later@sender.example>") return !helo || mail || failed ? error(503) : 451;
     if (command.starts_with("RCPT")) return rcpt(command);
     if (command == "DATA") return data();
+    if (command == "BDAT x") return end(501);
+    if (command.starts_with("BDAT")) return bdat(command);
     if (command == "RSET") return reset(), junk_or(250);
     if (command == "NOOP") return junk_or(250);
     if (command == "VRFY x") return junk_or(252);
@@ -50,10 +53,10 @@ struct Reference {
   }
 
   int rcpt(const std::string& command) {
-    if (!mail) return error(503);
+    if (!mail || chunked) return error(503);
     tried = true;
     if (command == "RCPT TO:<>") return error(501);
-    if (accepted >= 5) return 452;
+    if (accepted >= 2) return 452;
     if (command == "RCPT TO:<v@other.example>") return error(550);
     if (command == "RCPT TO:<other@dest.example>") return 451;
     if (command == "RCPT TO:<nobody@dest.example>") {
@@ -65,14 +68,31 @@ struct Reference {
 
   // DATA with its message sent behind 354: "." alone ends it, "bad" has a bare LF.
   int data() {
+    if (chunked) reset(), failed = true;
     if (!mail || !tried) return error(503);
     return accepted == 0 ? error(554) : 354;
   }
   int message(bool bad) {
     reset();
     if (bad) return end(550);
+    return taken();
+  }
+  int taken() {
     junk = 0, errors /= 2, unknown /= 2;
     return 250;
+  }
+
+  // "BDAT size [LAST]" with its octets behind it; one with '\n' alone among them is bad.
+  int bdat(const std::string& command) {
+    const bool last = command.find(" LAST\r\n") != std::string::npos, empty = command.starts_with("BDAT 0");
+    if (!helo) return error(503);
+    if (failed) return failed = !last, junk_or(503);
+    if (!mail) return error(503);
+    const int refusal = !tried ? 503 : accepted == 0 ? 554 : command.ends_with("x\ny") ? 550 : 0;
+    if (refusal) return reset(), failed = !last, error(refusal);
+    if (last) return reset(), taken();
+    chunked = true;
+    return empty ? junk_or(250) : 250;
   }
 };
 
@@ -95,6 +115,15 @@ TEST(Server, AgreesWithReference) {
                                              "DATA",
                                              "DATA",
                                              "DATA",
+                                             "BDAT 9\r\nVRFY x\r\n.",
+                                             "BDAT 8\r\n\r\nRSET\r\n",
+                                             "BDAT 3 LAST\r\n.\r\n",
+                                             "BDAT 3 LAST\r\nabc",
+                                             "BDAT 0",
+                                             "BDAT 0 LAST\r\n",
+                                             "BDAT 3\r\nx\ny",
+                                             "BDAT 3 LAST\r\nx\ny",
+                                             "BDAT x",
                                              "RSET",
                                              "RSET x",
                                              "NOOP",
@@ -112,7 +141,7 @@ TEST(Server, AgreesWithReference) {
                                              "GET / HTTP/1.0"};
   std::mt19937 random(25);
   ServerSettings settings;
-  settings.recipient_limit = 5;
+  settings.recipient_limit = 2;
   std::map<int, int> seen;
   int steps = 0;
   while (steps < 100'000) {
@@ -122,11 +151,11 @@ TEST(Server, AgreesWithReference) {
     while (!reference.over && steps < 100'000) {
       // Rare endings, so that the limits are reached too.
       std::string command = commands[random() % commands.size()];
-      if ((command == "QUIT" || command[0] == 'G') && random() % 8) command = "NOOP";
+      if ((command == "QUIT" || command[0] == 'G' || command == "BDAT x") && random() % 8) command = "NOOP";
       said.push_back(command);
       std::vector<int> expected = {reference.step(command)};
       driver.replies.clear();
-      driver.feed(command + "\r\n");
+      driver.feed(command.find('\n') == std::string::npos ? command + "\r\n" : command);
       if (expected[0] == 354) {
         const bool bad = random() % 4 == 0;
         expected.push_back(reference.message(bad));
@@ -354,6 +383,23 @@ TEST(Server, Code421Closes) {
   driver.feed(kOpening + "x\r\n.\r\nNOOP\r\n");
   EXPECT_TRUE(driver.closed);
   EXPECT_EQ(driver.codes().back(), 421);
+}
+
+TEST(Server, ParametersGoOnAsTheyCame) {
+  TestDriver driver;
+  driver.capabilities.dsn = driver.capabilities.smtp_utf8 = true;
+  driver.feed(
+      "EHLO c\r\nMAIL FROM:<a@sender.example> ENVID=Q+2B1 ret=hdrs SMTPUTF8 BODY=8BITMIME\r\n"
+      "RCPT TO:<user@dest.example> NOTIFY=Success,DELAY ORCPT=rfc822;Bob+2Bx@dest.example\r\n"
+      "RCPT TO:<user2@dest.example> ORCPT=utf-8;\xe5\x8f\x97@dest.example\r\n");
+  EXPECT_EQ(driver.parameters.envid, "Q+2B1");
+  EXPECT_EQ(driver.parameters.ret, "HDRS");
+  EXPECT_TRUE(driver.parameters.smtp_utf8);
+  EXPECT_EQ(driver.parameters.body, BodyType::kEightBitMime);
+  ASSERT_EQ(driver.rcpt_parameters.size(), 2u);
+  EXPECT_EQ(driver.rcpt_parameters[0].notify, "Success,DELAY");
+  EXPECT_EQ(driver.rcpt_parameters[0].orcpt, "rfc822;Bob+2Bx@dest.example");
+  EXPECT_EQ(driver.rcpt_parameters[1].orcpt, "utf-8;\xe5\x8f\x97@dest.example");
 }
 
 TEST(Reply, WritesOnlyPrintableLines) {

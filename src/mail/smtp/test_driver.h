@@ -37,13 +37,17 @@ struct TestDriver {
       server.allow_xclient(xclient_again);
       server.answer(connect_reply);
     }
-    if (std::holds_alternative<AskHelo>(action)) server.answer(std::nullopt);
+    if (std::holds_alternative<AskHelo>(action)) {
+      server.set_capabilities(capabilities);
+      server.answer(std::nullopt);
+    }
     if (auto* mail = std::get_if<AskMail>(&action)) {
       mail_from.push_back(mail->command.path.text);
+      parameters = mail->command.parameters;
       server.answer(mail->command.path.text == "later@sender.example" ? std::optional(Reply{451, "4.7.1", {"Later"}})
                                                                       : std::nullopt);
     }
-    if (auto* rcpt = std::get_if<AskRcpt>(&action)) server.answer(decide(rcpt->path));
+    if (auto* rcpt = std::get_if<AskRcpt>(&action)) server.answer(decide(rcpt->command));
     if (auto* message = std::get_if<AskMessage>(&action)) {
       messages.push_back(std::move(message->octets));
       server.answer(message_reply);
@@ -53,8 +57,10 @@ struct TestDriver {
     server.output().clear();
   }
 
-  std::optional<Reply> decide(const Path& path) {
+  std::optional<Reply> decide(const RcptCommand& command) {
+    const Path& path = command.path;
     rcpt_to.push_back(path.text);
+    rcpt_parameters.push_back(command.parameters);
     if (path.kind == Path::Kind::kPostmaster) return std::nullopt;
     if (path.kind == Path::Kind::kLiteral || path.address->domain().text() != "dest.example")
       return Reply{550, "5.7.1", {"Relaying denied"}};
@@ -74,12 +80,15 @@ struct TestDriver {
   ServerSettings settings;
   OctetPool pool;
   Server server;
+  Capabilities capabilities;  // told at each HELO
   std::optional<Reply> connect_reply;
   Reply message_reply{250, "2.0.0", {"Taken"}};
   std::string replies;
   std::vector<XclientCommand> clients;
   bool xclient_again = false;
   std::vector<std::string> mail_from, rcpt_to, messages;
+  MailParameters parameters;  // of the last MAIL
+  std::vector<RcptParameters> rcpt_parameters;
   int handshakes = 0, resets = 0;
   bool closed = false;
 };

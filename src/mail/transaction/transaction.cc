@@ -11,11 +11,13 @@ bool same_mailbox(const smtp::Path& a, const smtp::Path& b) {
 }
 }  // namespace
 
-bool Transaction::add_rcpt(smtp::Path path) {
+bool Transaction::add_rcpt(smtp::Path path, smtp::RcptParameters parameters) {
   const bool known =
       std::any_of(rcpt_to_.begin(), rcpt_to_.end(), [&](const auto& have) { return same_mailbox(have, path); });
-  if (!known) rcpt_to_.push_back(std::move(path));
-  return !known;
+  if (known) return false;
+  rcpt_to_.push_back(std::move(path));
+  rcpt_parameters_.push_back(std::move(parameters));
+  return true;
 }
 
 void Transaction::set_message(std::shared_ptr<const Message> message) {

@@ -21,7 +21,7 @@ class Transaction {
   template <class T>
   Transaction(core::TransactionId id, smtp::Path mail_from, smtp::MailParameters parameters,
               std::shared_ptr<const T> config)
-      : id_(id), mail_from_(std::move(mail_from)), parameters_(parameters), config_(std::move(config)) {}
+      : id_(id), mail_from_(std::move(mail_from)), parameters_(std::move(parameters)), config_(std::move(config)) {}
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
 
@@ -36,8 +36,10 @@ class Transaction {
   // Accepted recipients in the order of RCPT, each once: RFC 5321 section 3.3 lets a client repeat one, a copy is
   // enough.
   const std::vector<smtp::Path>& rcpt_to() const { return rcpt_to_; }
+  // In the same order: what came with the first RCPT of each.
+  const std::vector<smtp::RcptParameters>& rcpt_parameters() const { return rcpt_parameters_; }
   // False when it was there already (compared octet by octet, the domain without letter case).
-  bool add_rcpt(smtp::Path path);
+  bool add_rcpt(smtp::Path path, smtp::RcptParameters parameters = {});
 
   core::Budget& budget() { return budget_; }
 
@@ -51,6 +53,7 @@ class Transaction {
   smtp::MailParameters parameters_;
   std::shared_ptr<const void> config_;
   std::vector<smtp::Path> rcpt_to_;
+  std::vector<smtp::RcptParameters> rcpt_parameters_;
   core::Budget budget_;
   std::shared_ptr<const Message> message_;
 };

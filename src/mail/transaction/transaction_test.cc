@@ -27,11 +27,13 @@ TEST(Transaction, KeepsWhatItBeganWith) {
 TEST(Transaction, RecipientsOnce) {
   Transaction transaction({}, path("<>"), {}, std::make_shared<const Config>());
   EXPECT_TRUE(transaction.add_rcpt(path("<user@dest.example>")));
-  EXPECT_TRUE(transaction.add_rcpt(path("<User@dest.example>")));
-  EXPECT_FALSE(transaction.add_rcpt(path("<user@DEST.example>")));
+  EXPECT_TRUE(transaction.add_rcpt(path("<User@dest.example>"), {"NEVER", ""}));
+  EXPECT_FALSE(transaction.add_rcpt(path("<user@DEST.example>"), {"SUCCESS", ""}));
   EXPECT_TRUE(transaction.add_rcpt(path("<postmaster>")));
   ASSERT_EQ(transaction.rcpt_to().size(), 3u);
   EXPECT_EQ(transaction.rcpt_to()[1].text, "User@dest.example");
+  ASSERT_EQ(transaction.rcpt_parameters().size(), 3u);
+  EXPECT_EQ(transaction.rcpt_parameters()[1].notify, "NEVER");
 }
 
 TEST(Transaction, BudgetFalls) {

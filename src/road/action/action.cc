@@ -60,8 +60,9 @@ std::string received(const Settings& settings, const Arrival& arrival) {
   const std::string name = arrival.relay || arrival.reverse_name.empty() ? "" : arrival.reverse_name + " ";
   std::string out = "Received: from " + safe_helo(arrival.relay ? arrival.relay->helo : arrival.helo) + " (" + name +
                     "[" + (ip.is_v4() ? "" : "IPv6:") + ip.text() + "])";
-  // RFC 3848: ESMTPS over TLS.
-  const std::string protocol = arrival.esmtp ? (arrival.tls.empty() ? "ESMTP" : "ESMTPS") : "SMTP";
+  // RFC 3848: ESMTPS over TLS; RFC 6531 section 4.3: UTF8SMTP where SMTPUTF8 was used.
+  std::string protocol = arrival.utf8 ? "UTF8SMTP" : arrival.esmtp ? "ESMTP" : "SMTP";
+  if (!arrival.tls.empty() && protocol != "SMTP") protocol += 'S';
   out += "\r\n\tby " + settings.host + " with " + protocol + " id " + arrival.id;
   if (!arrival.tls.empty()) out += "\r\n\t(" + core::printable(arrival.tls, 80) + ")";
   return out + ";\r\n\t" + date_text(arrival.now_s);
@@ -141,7 +142,7 @@ std::string authentication_results(const identity::Papers& papers, const Setting
   header.results.push_back(dmarc_result(papers.dmarc));
   if (papers.iprev.result != road::AuthResult::kNone)
     header.results.push_back(iprev_result(papers.iprev, arrival.client_ip));
-  return authres::format(header, {100, false});
+  return authres::format(header, {100, arrival.utf8});
 }
 
 Headers write_headers(const mail::Message& message, const identity::Papers& papers, const verdict::Verdict& verdict,

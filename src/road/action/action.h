@@ -25,6 +25,7 @@ struct Arrival {
   core::IpAddress client_ip;
   std::string helo, mail_from, reverse_name;
   bool esmtp = true;
+  bool utf8 = false;  // SMTPUTF8 (RFC 6531)
   // Who handed the mail to us where that is not the client: then the trace field names it, and the results the client.
   struct Relay {
     core::IpAddress ip;

@@ -30,6 +30,25 @@ std::size_t longest_line(const std::string& text) {
   return longest;
 }
 
+// RFC 3848 and RFC 6531 section 4.3: the word after "with".
+TEST(Received, SaysHowItCame) {
+  const auto word = [](bool esmtp, bool utf8, const std::string& tls) {
+    Arrival arrival;
+    arrival.client_ip = *core::IpAddress::parse("192.0.2.1");
+    arrival.esmtp = esmtp;
+    arrival.utf8 = utf8;
+    arrival.tls = tls;
+    const std::string field = write_trace({"mx.sekisho.example", "mx.sekisho.example", {}}, arrival).added.front();
+    const std::size_t at = field.find(" with ") + 6;
+    return field.substr(at, field.find(' ', at) - at);
+  };
+  EXPECT_EQ(word(false, false, ""), "SMTP");
+  EXPECT_EQ(word(true, false, ""), "ESMTP");
+  EXPECT_EQ(word(true, false, "TLSv1.3 X"), "ESMTPS");
+  EXPECT_EQ(word(true, true, ""), "UTF8SMTP");
+  EXPECT_EQ(word(true, true, "TLSv1.3 X"), "UTF8SMTPS");
+}
+
 // RFC 5322 section 2.1.1: 998 octets a line at most, whatever a client called itself.
 TEST(ReceivedSpf, IsFoldedBetweenItsPairs) {
   const std::string quotes = "\"" + std::string(120, '\\') + "; ; \"@sender.example";

@@ -31,9 +31,33 @@ action::Arrival arrival_of(const session::SessionFacts& facts, const Open& open,
   out.mail_from = open.mail.client.mail_from;
   if (papers.iprev.result == road::AuthResult::kPass && papers.iprev.name) out.reverse_name = papers.iprev.name->text();
   out.esmtp = facts.extended_helo;
+  out.utf8 = open.transaction.parameters().smtp_utf8;
   if (facts.tls) out.tls = facts.tls->version + " " + facts.tls->cipher;
   out.id = open.transaction.id().text();
   out.now_s = now_s;
+  return out;
+}
+
+// All but the recipients.
+transfer::Envelope envelope_of(const session::SessionFacts& facts, const Open& open) {
+  const smtp::MailParameters& said = open.transaction.parameters();
+  const mail::Message& message = *open.transaction.message();
+  const auto beyond_ascii = [](char c) { return static_cast<unsigned char>(c) > 127; };
+  const std::string_view header = message.header_octets();
+  transfer::Envelope out;
+  out.mail_from = open.mail.client.mail_from;
+  out.eight_bit = said.body == smtp::BodyType::kEightBitMime;
+  out.size_bytes = message.size();
+  out.smtp_utf8 = said.smtp_utf8;
+  out.utf8_header = said.smtp_utf8 && std::any_of(header.begin(), header.end(), beyond_ascii);
+  out.require_tls = said.require_tls;
+  out.ret = said.ret;
+  out.envid = said.envid;
+  const auto& iprev = open.mail.papers.iprev;
+  const bool named = iprev.result == road::AuthResult::kPass && iprev.name;
+  out.client = transfer::Client{
+      named ? iprev.name->text() : "", facts.client.ip, facts.client.port, facts.helo_domain, facts.extended_helo,
+      open.transaction.id().text()};
   return out;
 }
 
@@ -112,8 +136,13 @@ core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open
         partial::key_of(open.mail.client.mail_from, rcpt_to, {decided.digest.data(), decided.digest.size()});
     return world_.partial.served(key, world_.clock.now_s());
   };
-  for (const auto& path : open.transaction.rcpt_to())
-    if (!served(path.text)) sent_to.push_back(path.text);
+  std::vector<smtp::RcptParameters> parameters;
+  for (std::size_t i = 0; i < open.transaction.rcpt_to().size(); ++i) {
+    const std::string& rcpt_to = open.transaction.rcpt_to()[i].text;
+    if (served(rcpt_to)) continue;
+    sent_to.push_back(rcpt_to);
+    parameters.push_back(open.transaction.rcpt_parameters()[i]);
+  }
   decided.stage_times.push_back(
       {"message", static_cast<std::uint64_t>(std::max<std::int64_t>(decided_us - started_us, 0))});
   const trail::Digest digest = decided.digest;
@@ -125,9 +154,9 @@ core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open
     auto stored = co_await world_.trail.record(std::move(decided));
     if (!stored) reply = {451, "4.3.0", {"The decision cannot be recorded; try again later"}};
   } else {
-    transfer::Envelope envelope{open.mail.client.mail_from, sent_to,
-                                open.transaction.parameters().body == smtp::BodyType::kEightBitMime,
-                                open.transaction.message()->size()};
+    transfer::Envelope envelope = envelope_of(facts, open);
+    envelope.rcpts = sent_to;
+    envelope.rcpt_parameters = std::move(parameters);
     transfer::Transaction transaction = co_await hop->second->open(std::move(envelope));
     if (transaction.any_accepted()) {
       auto stored = co_await world_.trail.record(std::move(decided));

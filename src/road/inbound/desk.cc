@@ -12,7 +12,9 @@ Open::Open(World& world, const smtp::Path& path, const smtp::MailParameters& par
     : transaction(core::TransactionId::make(world.clock.now_us() / 1000, world.config()->node, world.random), path,
                   parameters, world.config()) {}
 
-void Open::add(const smtp::Path& path) { transaction.add_rcpt(path); }
+void Open::add(const smtp::Path& path, const smtp::RcptParameters& parameters) {
+  transaction.add_rcpt(path, parameters);
+}
 
 void Open::seal_recipients() {
   const auto& rcpts = transaction.rcpt_to();
@@ -23,13 +25,23 @@ void Open::seal_recipients() {
 
 smtp::Capabilities Desk::capabilities() const {
   smtp::Capabilities out;
+  out.smtp_utf8 = out.dsn = out.require_tls = !world_.hops.empty();
   for (const auto& [name, hop] : world_.hops) {
     const auto offered = hop->capabilities();
-    if (!offered) continue;  // not seen yet; what it cannot take is refused by itself
+    // What nobody has said is not promised; 8BITMIME is what every server takes, if it says so or not.
+    out.smtp_utf8 = out.smtp_utf8 && offered && offered->smtp_utf8;
+    out.dsn = out.dsn && offered && offered->dsn;
+    out.require_tls = out.require_tls && offered && offered->require_tls && offered->proven;
+    if (!offered) continue;
     out.eight_bit_mime = out.eight_bit_mime && offered->eight_bit_mime;
     if (offered->size_limit_bytes) out.size_limit_bytes = std::min(out.size_limit_bytes, *offered->size_limit_bytes);
+    if (offered->rcpt_max) out.recipient_limit = std::min(out.recipient_limit, *offered->rcpt_max);
   }
   return out;
+}
+
+core::Task<void> Desk::meet_hops() {
+  for (const auto& [name, hop] : world_.hops) co_await hop->meet();
 }
 
 Ruling Desk::ruling(const Case& mail) const {
@@ -193,9 +205,9 @@ void Desk::sum_up(const session::SessionFacts& facts, const Case& mail, const ve
   (reply.temporary() ? refused_.deferred : refused_.rejected) += 1;
   if (refused_.since_us == 0) {
     refused_.since_us = static_cast<std::uint64_t>(world_.clock.now_us());
-    refused_.mail_from = core::printable(mail.client.mail_from, 320);
+    refused_.mail_from = address_text(mail.client.mail_from);
   } else {
-    note_sender(core::printable(mail.client.mail_from, 320));
+    note_sender(address_text(mail.client.mail_from));
   }
   for (const auto& rcpt : mail.rcpt_to) note_recipient(rcpt);
   refused_.reply = std::to_string(reply.code) + " " + reply.enhanced + " " + reply.lines.front();

@@ -14,7 +14,7 @@ struct Ruling {
 struct Open {
   Open(World& world, const smtp::Path& path, const smtp::MailParameters& parameters);
   const Config& config() const { return transaction.config<Config>(); }
-  void add(const smtp::Path& path);
+  void add(const smtp::Path& path, const smtp::RcptParameters& parameters);
   void seal_recipients();
 
   mail::Transaction transaction;
@@ -28,6 +28,7 @@ class Desk {
   explicit Desk(World& world) : world_(world) {}
 
   smtp::Capabilities capabilities() const;
+  core::Task<void> meet_hops();  // so that capabilities() knows
   Ruling ruling(const Case& mail) const;
   void note_limit(Case& mail, connection::Limit limit);
   // What the session has shown before the mail began.
@@ -82,6 +83,8 @@ trail::Client client_of(const session::SessionFacts& facts);
 trail::Client client_of(const session::SessionFacts& facts, const Case& mail);
 trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, const verdict::Verdict& verdict,
                           const trail::Digest& digest);
+// An address as it was written, UTF-8 too (RFC 6531); what is neither that nor printable is escaped.
+std::string address_text(std::string_view address);
 trail::Digest digest_of(const mail::Message& message);
 trail::ReasonFact reason_of(const verdict::Reason& reason);
 

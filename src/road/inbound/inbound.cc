@@ -46,8 +46,11 @@ class Inbound final : public session::Road {
     mail.client = {facts.client.ip, facts.helo_domain, ""};
     mail.relayed = relay_;
     desk_.note_session(facts, mail);
-    if (mail.findings.empty()) co_return session::Continue{};
-    co_return desk_.judge(facts, mail, world_.config()->policy, verdict::Moment::kHelo, desk_.ruling(mail));
+    session::Step step = session::Continue{};
+    if (!mail.findings.empty())
+      step = desk_.judge(facts, mail, world_.config()->policy, verdict::Moment::kHelo, desk_.ruling(mail));
+    if (std::holds_alternative<session::Continue>(step) && facts.extended_helo) co_await desk_.meet_hops();
+    co_return step;
   }
 
   core::Task<session::Step> at_mail_from(const smtp::Path& path, const smtp::MailParameters& parameters) override {
@@ -74,7 +77,7 @@ class Inbound final : public session::Road {
     co_return step;
   }
 
-  core::Task<session::Step> at_rcpt_to(const smtp::Path& path) override {
+  core::Task<session::Step> at_rcpt_to(const smtp::Path& path, const smtp::RcptParameters& parameters) override {
     Open& open = *open_;
     const Ruling ruling = desk_.ruling(open.mail);
     Case recipient;  // what is found about one recipient is not held against the others
@@ -93,7 +96,7 @@ class Inbound final : public session::Road {
                         : desk_.judge(*facts_, recipient, desk_.policy_for(open), verdict::Moment::kRcptTo, ruling);
     if (std::holds_alternative<session::Verdict>(step)) co_return step;
     open.domain = domain;
-    open.add(path);
+    open.add(path, parameters);
     co_return step;
   }
 

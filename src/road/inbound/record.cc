@@ -1,5 +1,8 @@
 // What the ledger is told: facts of envelope, letterhead and identity, never content.
+#include <algorithm>
+
 #include "base/core/text.h"
+#include "mail/address/utf8.h"
 #include "road/identity/signature/signature.h"
 #include "road/inbound/desk.h"
 
@@ -42,6 +45,18 @@ std::string message_id_of(const mail::Message& message) {
 }
 
 }  // namespace
+
+std::string address_text(std::string_view address) {
+  constexpr std::size_t kMax = 320;
+  // U+0080..U+009F steer terminals.
+  bool steers = false;
+  for (std::size_t i = 0; i + 1 < address.size(); ++i)
+    steers |= address[i] == '\xc2' && static_cast<unsigned char>(address[i + 1]) < 0xa0;
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; };
+  const bool plain = address.size() <= kMax && !steers && mail::is_utf8(address) &&
+                     std::none_of(address.begin(), address.end(), is_control);
+  return plain ? std::string(address) : core::printable(address, kMax);
+}
 
 trail::Digest digest_of(const mail::Message& message) {
   Hasher hasher;
@@ -96,7 +111,7 @@ trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, 
   out.transaction = open.transaction.id();
   out.session = facts.id;
   out.client = client_of(facts, open.mail);
-  out.mail_from = core::printable(open.mail.client.mail_from, 320);
+  out.mail_from = address_text(open.mail.client.mail_from);
   for (const auto& path : open.transaction.rcpt_to()) {
     trail::Recipient recipient;
     recipient.address = path.text;
