@@ -9,6 +9,7 @@
 #include "cmd/files.h"
 #include "cmd/present.h"
 #include "cmd/resolving.h"
+#include "cmd/signing.h"
 #include "road/identity/dkim/dkim.h"
 
 namespace sekisho::cmd {
@@ -44,48 +45,22 @@ int verify(const Cli& cli, const DkimOptions& o) {
   return exit_status(all);
 }
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> out;
-  for (std::size_t at = 0; at < text.size();) {
-    const auto end = std::min(text.find(':', at), text.size());
-    if (end > at) out.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return out;
-}
-
 int sign(const Cli& cli, const DkimOptions& o) {
-  if (o.domain.empty() || o.selector.empty() || o.key.empty())
-    return cli.usage_error("sign needs --domain, --selector and --key");
-  const auto domain = mail::Domain::parse(o.domain);
-  if (!domain) return cli.usage_error("--domain: '" + o.domain + "' is not a domain name");
-  const auto pem = read_octets(o.key);
-  if (!pem) return cli.usage_error(pem.error());
-  const auto key = signature::PrivateKey::from_pem(*pem);
-  if (!key)
-    return cli.usage_error(o.key + ": no RSA (1024 bits or more) or Ed25519 private key in PEM without passphrase");
-  if (!o.algorithm.empty() && (o.algorithm == "ed25519-sha256") != (key->type() == signature::KeyType::kEd25519))
-    return cli.usage_error("--algorithm " + o.algorithm + " does not fit the key in " + o.key);
+  if (o.algorithm == "rsa-sha1") return cli.usage_error("--algorithm rsa-sha1: RFC 8301 forbids to sign with it");
+  const auto signer = read_signer(cli, o.domain, o.selector, o.key, o.algorithm);
+  if (!signer) return 2;
   core::Budget budget;
   const auto message = read_message(o.path, budget);
   if (!message) return cli.usage_error(message.error());
-  dkim::SignOptions options{*domain, o.selector};
-  if (o.algorithm == "rsa-sha1") return cli.usage_error("--algorithm rsa-sha1: RFC 8301 forbids to sign with it");
-  options.headers = split(o.headers);
+  dkim::SignOptions options{signer->domain, o.selector};
+  options.headers = split_names(o.headers);
   if (o.now) options.now_s = o.now;
-  const auto field = dkim::sign(**message, *key, options);
+  const auto field = dkim::sign(**message, signer->key, options);
   if (!field)
     return cli.usage_error(field.error() == dkim::SignError::kNoFrom
                                ? o.path + ": the message has no From field"
                                : "the message cannot be signed with these options");
-  struct Out final : mail::BodySink {
-    void update(std::string_view octets) override { std::fwrite(octets.data(), 1, octets.size(), stdout); }
-  } out;
-  out.update(*field);
-  out.update((*message)->header_octets());
-  out.update("\r\n");
-  (*message)->body().copy_to(out);
-  return std::fflush(stdout) == 0 ? 0 : cli.usage_error("standard output cannot be written");
+  return write_signed(cli, *field, **message);
 }
 
 }  // namespace

@@ -136,11 +136,11 @@ json::object to_json(const Judged& judged) {
   json::object dmarc = to_json(papers.dmarc);
   if (const auto why = verdict::word(verdict.override_reason); !why.empty()) dmarc["override"] = why;
   return {{"spf", {{"mfrom", to_json(papers.spf_mfrom)}, {"helo", to_json(papers.spf_helo)}}},
-          {"sender_id", nullptr},
-          {"domainkeys", nullptr},
+          {"sender_id", papers.sender_id ? json::value(to_json(*papers.sender_id)) : json::value(nullptr)},
+          {"domainkeys", to_json(papers.domainkeys)},
           {"dkim", to_json(std::span<const dkim::Verification>(papers.dkim))},
           {"dmarc", dmarc},
-          {"arc", nullptr},
+          {"arc", to_json(papers.arc)},
           {"smime", nullptr},
           {"iprev",
            {{"result", road::word(papers.iprev.result)},

@@ -18,7 +18,10 @@ constexpr Command kCommands[] = {
     {"config", "check a config file, explain its keys", sekisho::cmd::config},
     {"check", "judge one message as the gate would, without taking it", sekisho::cmd::check},
     {"spf", "evaluate SPF, show a domain's record", sekisho::cmd::spf},
+    {"senderid", "evaluate Sender ID, find the responsible address of a mail", sekisho::cmd::senderid},
+    {"domainkeys", "verify or sign a message with DomainKeys", sekisho::cmd::domainkeys},
     {"dkim", "verify or sign a message with DKIM, show a key", sekisho::cmd::dkim},
+    {"arc", "verify a chain of ARC seals, seal a message", sekisho::cmd::arc},
     {"dmarc", "show a domain's DMARC policy and organizational domain", sekisho::cmd::dmarc},
     {"authres", "parse an Authentication-Results field", sekisho::cmd::authres},
     {"trace", "who sent this, and what became of it?", sekisho::cmd::trace},
@@ -37,7 +40,7 @@ void help(std::FILE* to) {
       "more)\n\n",
       to);
   for (const auto& c : kCommands)
-    std::fprintf(to, "  %-9.*s %.*s\n", static_cast<int>(c.name.size()), c.name.data(),
+    std::fprintf(to, "  %-10.*s %.*s\n", static_cast<int>(c.name.size()), c.name.data(),
                  static_cast<int>(c.summary.size()), c.summary.data());
   std::fputs("\nExit status: 0 done, 1 the answer is a failure, 2 usage or input error, 3 temporary.\n", to);
 }

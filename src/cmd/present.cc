@@ -40,10 +40,44 @@ json::object to_json(const spf::Evaluation& e) {
           {"void_lookups", e.void_lookups}};
 }
 
+json::object to_json(const sender_id::Evaluation& e) {
+  json::object pra = to_json(e.pra);
+  pra["address"] = e.purported.address ? json::value(utf8(e.purported.address->text())) : json::value(nullptr);
+  pra["header"] = e.purported.header.empty() ? json::value(nullptr) : json::value(e.purported.header);
+  return {{"mfrom", to_json(e.mfrom)}, {"pra", pra}};
+}
+
 json::object to_json(const dkim::Verification& v) {
   return {{"result", road::word(v.result)}, {"reason", utf8(v.reason)},     {"signing_domain", utf8(v.signing_domain)},
           {"selector", utf8(v.selector)},   {"agent_id", utf8(v.agent_id)}, {"algorithm", utf8(v.algorithm)},
           {"key_bits", v.key_bits}};
+}
+
+namespace {
+json::object to_json(const domainkeys::Verification& v) {
+  return {{"result", road::word(v.result)}, {"reason", utf8(v.reason)},       {"signing_domain", v.signing_domain},
+          {"selector", utf8(v.selector)},   {"algorithm", utf8(v.algorithm)}, {"key_bits", v.key_bits}};
+}
+}  // namespace
+
+json::object to_json(const domainkeys::Evaluation& e) {
+  json::array signatures;
+  for (const auto& v : e.signatures) signatures.push_back(to_json(v));
+  json::value policy = nullptr;
+  if (e.policy)
+    policy = {{"signs_all", e.policy->signs_all}, {"testing", e.policy->testing}, {"contact", utf8(e.policy->contact)}};
+  return {{"result", road::word(e.result)},
+          {"reason", utf8(e.reason)},
+          {"address", e.sending_address ? json::value(utf8(e.sending_address->text())) : json::value(nullptr)},
+          {"header", e.header.empty() ? json::value(nullptr) : json::value(e.header)},
+          {"signatures", signatures},
+          {"policy", policy}};
+}
+
+json::object to_json(const arc::Evaluation& e) {
+  json::array sealers;
+  for (const auto& set : e.sets) sealers.push_back(json::value(set.sealer));
+  return {{"result", road::word(e.result)}, {"instance", e.instance}, {"sealers", sealers}, {"reason", utf8(e.reason)}};
 }
 
 json::array to_json(std::span<const dkim::Verification> all) {

@@ -6,15 +6,21 @@
 #include <string>
 
 #include "road/finding/finding.h"
+#include "road/identity/arc/arc.h"
 #include "road/identity/dkim/dkim.h"
 #include "road/identity/dmarc/dmarc.h"
+#include "road/identity/domainkeys/domainkeys.h"
+#include "road/identity/sender_id/sender_id.h"
 #include "road/identity/spf/spf.h"
 
 namespace sekisho::cmd {
 
 boost::json::object to_json(const spf::Evaluation& spf);
+boost::json::object to_json(const sender_id::Evaluation& sender_id);
+boost::json::object to_json(const domainkeys::Evaluation& domainkeys);
 boost::json::object to_json(const dkim::Verification& dkim);
 boost::json::array to_json(std::span<const dkim::Verification> dkim);
+boost::json::object to_json(const arc::Evaluation& arc);
 boost::json::object to_json(const dmarc::Evaluation& dmarc);
 boost::json::object to_json(const road::Finding& finding);
 boost::json::array to_json(std::span<const road::Finding> findings);

@@ -200,6 +200,12 @@ class Builder {
   void road() {
     auto& road = *out_.road;
     road.identity.host = road.action.host;
+    road.identity.sender_id = out_.values.flag("sender_id.check");
+    road.identity.sender_id_pra_spf1 = out_.values.flag("sender_id.pra_uses_spf1");
+    for (std::size_t i = 0; i < out_.values.count("arc_sealer"); ++i) {
+      const std::string at = "arc_sealer[" + std::to_string(i) + "].";
+      road.identity.trusted_sealers.push_back({domain(at + "domain", text(at + "domain")), text(at + "why")});
+    }
     road.identity.dkim_legacy = out_.values.flag("dkim.legacy");
     road.identity.dmarc_method = text("dmarc.method") == "psl" ? dmarc::Method::kPsl : dmarc::Method::kTree;
     road.identity.time_ms = number("identity.time_ms");

@@ -17,7 +17,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--sekisho", required=True)
 parser.add_argument("--cases", required=True)
 parser.add_argument("--only")
-parser.add_argument("--groups", default="spf,dkim,dmarc,from,ar")
+parser.add_argument("--groups", default="spf,dkim,dmarc,from,ar,senderid")
 parser.add_argument("--verbose", action="store_true")
 options = parser.parse_args()
 
@@ -132,6 +132,11 @@ def judge(case, out):
         near("spf", spf_result(out), expect["spf_in"])
     if "spf_mailfrom" in expect:
         near("spf", spf_result(out), expect["spf_mailfrom"])
+    for key, scope in (("senderid_pra", "pra"), ("senderid_mfrom", "mfrom")):
+        if key in expect:
+            near(key, out["sender_id"][scope]["result"], [expect[key]])
+    if "pra" in expect:
+        near("pra", out["sender_id"]["pra"]["address"], [expect["pra"]])
     if "dkim" in expect:
         need(sorted(dkim) == sorted(expect["dkim"]), "dkim is %s, wanted %s" % (dkim, expect["dkim"]))
     if "dkim_in" in expect:

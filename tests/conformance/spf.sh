@@ -1,5 +1,5 @@
 #!/bin/sh
-# spf.sh SPF_SUITE SUITE.yml WANTED: 77 (skipped) when the suite or what reads it is missing.
+# spf.sh SPF_SUITE SUITE.yml WANTED [sender-id]: 77 (skipped) when the suite or what reads it is missing.
 set -eu
 here=$(dirname "$0")
 if [ ! -r "$2" ]; then echo "SKIPPED: $2 is not here"; exit 77; fi
@@ -7,4 +7,4 @@ if ! /usr/bin/python3 -c 'import yaml' 2>/dev/null; then echo "SKIPPED: python3-
 cases=$(mktemp)
 trap 'rm -f "$cases"' EXIT
 /usr/bin/python3 "$here/spf.py" "$2" > "$cases"
-"$1" "$cases" "$3" "$(basename "$2")"
+"$1" "$cases" "$3" "$(basename "$2")" ${4:-}

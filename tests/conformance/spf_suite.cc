@@ -1,4 +1,4 @@
-// Runs the JSON lines of spf.py against the room: spf_suite FILE.jsonl WANTED_PASSES NAME. Strings are octets
+// Runs the JSON lines of spf.py against the room: spf_suite FILE.jsonl WANTED_PASSES NAME [sender-id]. Strings are octets
 // (latin-1). `spf_suite --answers FILE.jsonl` judges nothing and prints a line a case: id, result, look-ups, reason,
 // and "late" when the answer is another one with answers that are not at hand; TAB between.
 #include <boost/json.hpp>
@@ -116,6 +116,8 @@ struct Answers {
   }
 };
 
+spf::Records records = spf::Records::kSpf1;
+
 Answers ask(const json::object& test) {
   const auto zone = resolver_of(test.at("zone").as_object());
   const auto helo = latin1(test.at("helo")), mail_from = latin1(test.at("mail_from"));
@@ -123,6 +125,7 @@ Answers ask(const json::object& test) {
   query.client_ip = *core::IpAddress::parse(latin1(test.at("ip")));
   query.helo = helo;
   query.mail_from = mail_from;
+  query.records = records;
   core::Budget budget, other;
   Slow slow(*zone);
   Answers answers;
@@ -154,7 +157,8 @@ int main(int argc, char** argv) {
     for (std::string line; std::getline(in, line);) show(json::parse(line).as_object());
     return 0;
   }
-  if (argc != 4) return 2;
+  if (argc == 5 && std::string_view(argv[4]) == "sender-id") records = spf::Records::kMfromThenSpf1;
+  if (argc != 4 && records == spf::Records::kSpf1) return 2;
   std::ifstream in(argv[1]);
   Tally tally;
   for (std::string line; std::getline(in, line);) run(json::parse(line).as_object(), tally);

@@ -33,6 +33,36 @@ MethodResult dkim_result(const dkim::Verification& v) {
   return out;
 }
 
+// RFC 8601 section 2.7.2: header.NAME with the address that was found there. Only an evaluated policy is worth a line.
+void add_sender_id(const sender_id::Evaluation& e, std::vector<MethodResult>& out) {
+  if (e.pra.result == road::AuthResult::kNone) return;
+  MethodResult result{"sender-id", result_word(e.pra.result)};
+  if (e.purported.address) {
+    std::string name = e.purported.header;
+    std::transform(name.begin(), name.end(), name.begin(), core::lower);
+    result.properties.push_back({"header", name, e.purported.address->text()});
+  }
+  out.push_back(std::move(result));
+}
+
+// RFC 8601 section 2.7.1: header.d, and header.from or header.sender with the address it speaks for.
+MethodResult domainkeys_result(const domainkeys::Verification& v, const domainkeys::Evaluation& e) {
+  MethodResult out{"domainkeys", result_word(v.result)};
+  if (v.result != road::AuthResult::kPass) out.reason = core::printable(v.reason, 120);
+  if (!v.signing_domain.empty()) out.properties.push_back({"header", "d", v.signing_domain});
+  if (e.sending_address && v.result == road::AuthResult::kPass)
+    out.properties.push_back({"header", e.header == "Sender" ? "sender" : "from", e.sending_address->text()});
+  return out;
+}
+
+// RFC 8617 section 10.2 names the client's address; the newest sealer tells whose chain it is.
+MethodResult arc_result(const arc::Evaluation& e) {
+  MethodResult out{"arc", result_word(e.result)};
+  out.comment = "i=" + std::to_string(e.instance);
+  if (!e.sets.empty() && !e.sets.back().sealer.empty()) out.properties.push_back({"header", "d", e.sets.back().sealer});
+  return out;
+}
+
 MethodResult dmarc_result(const dmarc::Evaluation& e) {
   MethodResult out{"dmarc", result_word(e.result)};
   if (!e.policy_tag.empty()) out.comment = "p=" + std::string(dmarc::word(e.policy)) + (e.testing ? " t=y" : "");
@@ -137,8 +167,11 @@ std::string authentication_results(const identity::Papers& papers, const Setting
   // The HELO identity has a word of its own unless the null return path made it the first one.
   if (papers.spf_mfrom.identity != spf::Identity::kHelo && !papers.spf_helo.domain.empty())
     header.results.push_back(authres::spf_result(papers.spf_helo));
+  if (papers.sender_id) add_sender_id(*papers.sender_id, header.results);
+  for (const auto& v : papers.domainkeys.signatures) header.results.push_back(domainkeys_result(v, papers.domainkeys));
   if (papers.dkim.empty()) header.results.push_back({"dkim", "none"});
   for (const auto& signature : papers.dkim) header.results.push_back(dkim_result(signature));
+  if (papers.arc.result != road::AuthResult::kNone) header.results.push_back(arc_result(papers.arc));
   header.results.push_back(dmarc_result(papers.dmarc));
   if (papers.iprev.result != road::AuthResult::kNone)
     header.results.push_back(iprev_result(papers.iprev, arrival.client_ip));
@@ -155,6 +188,9 @@ Headers write_headers(const mail::Message& message, const identity::Papers& pape
   // RFC 7208 section 9.1 and RFC 8601 section 5: both stand above the Received field of the same host.
   out.added.push_back("Authentication-Results: " + out.authentication_results);
   out.added.push_back(fold("Received-SPF: " + authres::received_spf(query, papers.spf_mfrom, settings.host)));
+  if (papers.sender_id && papers.sender_id->purported.address &&
+      papers.sender_id->pra.result != road::AuthResult::kNone)
+    out.added.push_back(fold("Received-SPF: " + authres::received_spf(query, papers.sender_id->pra, settings.host)));
   if (verdict.action != verdict::Action::kAccept) out.added.push_back(verdict_field(verdict, arrival));
   out.added.push_back(received(settings, arrival));
   return out;

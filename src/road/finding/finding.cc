@@ -38,9 +38,24 @@ constexpr FindingText kTexts[] = {
 #include "road/identity/iprev/findings.def"
 #undef kRoom
 #endif
+#if __has_include("road/identity/domainkeys/findings.def")
+#define kRoom "domainkeys"
+#include "road/identity/domainkeys/findings.def"
+#undef kRoom
+#endif
+#if __has_include("road/identity/arc/findings.def")
+#define kRoom "arc"
+#include "road/identity/arc/findings.def"
+#undef kRoom
+#endif
 #if __has_include("road/identity/spf/findings.def")
 #define kRoom "spf"
 #include "road/identity/spf/findings.def"
+#undef kRoom
+#endif
+#if __has_include("road/identity/sender_id/findings.def")
+#define kRoom "sender_id"
+#include "road/identity/sender_id/findings.def"
 #undef kRoom
 #endif
 #if __has_include("road/identity/signature/findings.def")

@@ -55,11 +55,44 @@ core::Task<void> read_client(const Client& client, const Settings& settings, dns
 
 bool spent(const Papers& papers) { return papers.spf_mfrom.lookups >= spf::Settings{}.lookups_max; }
 
-core::Task<void> read_message(const mail::Message& message, const Settings& settings, dns::Resolver& resolver,
-                              std::int64_t now_s, unsigned sample, core::Budget& budget, Papers& papers,
-                              io::Pool* pool) {
+core::Task<void> read_sender_id(const Client& client, const mail::Message& message, const Settings& settings,
+                                dns::Resolver& resolver, const core::Clock& clock, std::int64_t now_s,
+                                core::Budget budget, Papers& papers) {
+  sender_id::Settings how;
+  how.pra_uses_spf1 = settings.sender_id_pra_spf1;
+  how.limits.explain = false;
+  how.limits.elapsed_ms_max = settings.time_ms;
+  how.limits.clock = &clock;
+  const sender_id::Query query{client.ip, client.helo, client.mail_from, settings.host, now_s};
+  papers.sender_id = co_await sender_id::evaluate(query, message, resolver, budget, how);
+  append(papers.findings, papers.sender_id->findings);
+}
+
+// RFC 8617 section 7.2.1: a chain may explain the failure of a policy that the mail met before it was changed.
+void note_voucher(const Settings& settings, core::Budget& budget, Papers& papers) {
+  if (papers.dmarc.result != road::AuthResult::kFail || !papers.author.author_domain) return;
+  const auto* set = arc::vouching_set(papers.arc, *papers.author.author_domain, settings.trusted_sealers, budget);
+  if (!set) return;
+  papers.vouched_by = set->sealer;
+  std::string evidence = set->sealer;
+  for (const auto& trusted : settings.trusted_sealers)
+    if (trusted.sealer.text() == set->sealer && !trusted.why.empty()) evidence += ", " + trusted.why;
+  papers.findings.push_back({"arc", "arc_trusted", road::AuthResult::kPass, std::move(evidence)});
+}
+
+core::Task<void> read_message(const Client& client, const mail::Message& message, const Settings& settings,
+                              dns::Resolver& resolver, const core::Clock& clock, std::int64_t now_s, unsigned sample,
+                              core::Budget& budget, Papers& papers, io::Pool* pool) {
   papers.author = author::evaluate(message, budget);
   append(papers.findings, papers.author.findings);
+  if (settings.sender_id && !spent(papers))
+    co_await read_sender_id(client, message, settings, resolver, clock, now_s, budget, papers);
+
+  domainkeys::Options domainkeys_options;
+  domainkeys_options.legacy = settings.dkim_legacy;
+  core::Budget domainkeys_budget = budget;
+  papers.domainkeys = co_await domainkeys::verify(message, resolver, domainkeys_options, domainkeys_budget);
+  append(papers.findings, papers.domainkeys.findings);
 
   dkim::Options options;
   options.now_s = now_s;
@@ -68,6 +101,12 @@ core::Task<void> read_message(const mail::Message& message, const Settings& sett
   if (settings.psl)
     options.is_public_suffix = [psl = settings.psl](const mail::Domain& d) { return psl->is_public_suffix(d); };
   papers.dkim = co_await dkim::verify(message, resolver, options, budget, papers.findings);
+
+  arc::Options arc_options;
+  arc_options.now_s = now_s;
+  core::Budget arc_budget = budget;
+  papers.arc = co_await arc::verify(message, resolver, arc_options, arc_budget);
+  append(papers.findings, papers.arc.findings);
 
   dmarc::Inputs inputs;
   inputs.author_domain = papers.author.author_domain;
@@ -95,6 +134,7 @@ core::Task<void> read_message(const mail::Message& message, const Settings& sett
     papers.dmarc.spf_aligned = papers.dmarc.dkim_aligned = false;
   }
   append(papers.findings, papers.dmarc.findings);
+  if (!ambiguous) note_voucher(settings, arc_budget, papers);
 }
 
 }  // namespace sekisho::identity

@@ -14,17 +14,23 @@
 #include "base/dns/dns.h"
 #include "mail/message/message.h"
 #include "road/finding/finding.h"
+#include "road/identity/arc/arc.h"
 #include "road/identity/author/author.h"
 #include "road/identity/dkim/dkim.h"
 #include "road/identity/dmarc/dmarc.h"
+#include "road/identity/domainkeys/domainkeys.h"
 #include "road/identity/iprev/iprev.h"
+#include "road/identity/sender_id/sender_id.h"
 #include "road/identity/spf/spf.h"
 
 namespace sekisho::identity {
 
 struct Settings {
   std::string host;  // our name: %{r} of SPF
+  bool sender_id = true;
+  bool sender_id_pra_spf1 = false;  // sender_id::Settings::pra_uses_spf1
   bool dkim_legacy = false;
+  std::vector<arc::Trusted> trusted_sealers;
   dmarc::Method dmarc_method = dmarc::Method::kTree;
   const dmarc::PublicSuffixList* psl = nullptr;
   std::int64_t time_ms = 20'000;  // SPF's elapsed time (RFC 7208 section 4.6.4)
@@ -40,9 +46,13 @@ struct Papers {
   spf::Evaluation spf_mfrom;  // of the null return path: postmaster@helo (RFC 7208 section 2.4)
   spf::Evaluation spf_helo;   // an empty domain: not asked
   iprev::Evaluation iprev;
+  std::optional<sender_id::Evaluation> sender_id;
   std::vector<dkim::Verification> dkim;
   author::Author author;
+  domainkeys::Evaluation domainkeys;
+  arc::Evaluation arc;
   dmarc::Evaluation dmarc;
+  std::string vouched_by;   // the trusted ARC sealer whose word explains a DMARC failure; empty when there is none
   road::Findings findings;  // of all of the above, in the order of the road
 };
 
@@ -54,11 +64,11 @@ core::Task<void> read_client(const Client& client, const Settings& settings, dns
                              const core::Clock& clock, std::int64_t now_s, core::Budget& budget, Papers& papers);
 // A domain whose SPF record takes all look-ups it may take has had its share: nothing is asked besides.
 bool spent(const Papers& papers);
-// Author, DKIM, then DMARC, which rests on both and on SPF. sample: 0..99, drawn per mail (pct= of RFC 7489).
-// pool: where the octets of a big message are hashed; null: here.
-core::Task<void> read_message(const mail::Message& message, const Settings& settings, dns::Resolver& resolver,
-                              std::int64_t now_s, unsigned sample, core::Budget& budget, Papers& papers,
-                              io::Pool* pool = nullptr);
+// Author, Sender ID, DomainKeys, DKIM, ARC, then DMARC, which rests on author, DKIM and SPF. sample: 0..99, drawn per
+// mail (pct= of RFC 7489). pool: where the octets of a big message are hashed; null: here.
+core::Task<void> read_message(const Client& client, const mail::Message& message, const Settings& settings,
+                              dns::Resolver& resolver, const core::Clock& clock, std::int64_t now_s, unsigned sample,
+                              core::Budget& budget, Papers& papers, io::Pool* pool = nullptr);
 
 // The domain of a return path or HELO name, when it is one.
 std::optional<mail::Domain> domain_of(std::string_view mail_from);

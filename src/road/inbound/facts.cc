@@ -105,7 +105,8 @@ core::Task<void> read_message(Case& mail, const mail::Message& message, const Co
                               io::Pool* pool) {
   if (mail.relayed) co_await read_origin(mail, message, config, resolver, clock, now_s, budget);
   mail.received_count = static_cast<unsigned>(message.received_count());
-  co_await identity::read_message(message, config.identity, resolver, now_s, sample, budget, mail.papers, pool);
+  co_await identity::read_message(mail.client, message, config.identity, resolver, clock, now_s, sample, budget,
+                                  mail.papers, pool);
 }
 
 verdict::Facts facts_of(const Case& mail, road::Findings& all) {
@@ -114,6 +115,7 @@ verdict::Facts facts_of(const Case& mail, road::Findings& all) {
   verdict::Facts out;
   out.spf_mail_from = facts(mail.papers.spf_mfrom);
   out.spf_helo = facts(mail.papers.spf_helo);
+  if (!mail.papers.vouched_by.empty()) out.explained = verdict::Override::kArc;
   for (const auto& signature : mail.papers.dkim)
     out.dkim.push_back({signature.result, signature.signing_domain, false, signature.testing});
   const auto& dmarc = mail.papers.dmarc;

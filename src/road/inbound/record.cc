@@ -26,8 +26,16 @@ void add_authentication(const identity::Papers& papers, std::vector<trail::Authe
                  std::string(spf::word(papers.spf_mfrom.identity))});
   if (!papers.spf_helo.domain.empty())
     out.push_back({"spf_helo", result_word(papers.spf_helo.result), papers.spf_helo.domain.text(), "helo"});
+  if (papers.sender_id)
+    out.push_back({"sender_id", result_word(papers.sender_id->pra.result), papers.sender_id->pra.domain.text(),
+                   papers.sender_id->purported.header});
+  for (const auto& v : papers.domainkeys.signatures)
+    out.push_back({"domainkeys", result_word(v.result), v.signing_domain, core::printable(v.selector, 64)});
   for (const auto& v : papers.dkim)
     out.push_back({"dkim", result_word(v.result), v.signing_domain, core::printable(v.selector, 64)});
+  if (papers.arc.result != road::AuthResult::kNone)
+    out.push_back({"arc", result_word(papers.arc.result), papers.arc.sets.empty() ? "" : papers.arc.sets.back().sealer,
+                   "i=" + std::to_string(papers.arc.instance)});
   const auto& dmarc = papers.dmarc;
   out.push_back({"dmarc", result_word(dmarc.result), dmarc.author_domain ? dmarc.author_domain->text() : "",
                  "p=" + std::string(dmarc::word(dmarc.policy))});

@@ -98,7 +98,8 @@ std::optional<Refusal> refuse_limit(const Field& field, std::uint64_t size) {
 // no bh= but the body in the same hash, with a CRLF before and behind it.
 std::optional<std::string> signed_hash(Field& field, const mail::Message& message, const signature::HeaderIndex& index,
                                        core::Budget& budget) {
-  auto text = canonical_header(index, field.header, field.headers, field.header_canon, budget, &field.from_left);
+  auto text =
+      signature::canonical_fields(index, field.header, field.headers, field.header_canon, budget, &field.from_left);
   if (!text) return {};
   std::string own;
   signature::append_canonical_signature(field.header_canon, field.header->raw, field.signature_space, own);
@@ -133,22 +134,6 @@ std::optional<Refusal> try_key(Field& field, const KeyRecord& record, const std:
   return {};
 }
 }  // namespace
-
-std::optional<std::string> canonical_header(const signature::HeaderIndex& index, const mail::HeaderField* own,
-                                            const std::vector<std::string_view>& names, signature::Canon canon,
-                                            core::Budget& budget, bool* from_left) {
-  std::string text;
-  text.reserve(2048);
-  signature::Selection selection(index, own);
-  for (std::string_view name : names) {
-    // Section 5.4.2: a name without a (further) field stands for nothing.
-    const auto* header = selection.take(name);
-    if (!budget.take_steps(header ? header->raw.size() + 16 : 16)) return {};
-    if (header) signature::append_canonical(canon, header->raw, text);
-  }
-  if (from_left) *from_left = selection.left("from") > 0;
-  return text;
-}
 
 void check_signature(Field& field, std::span<const std::string> texts, const mail::Message& message,
                      const signature::HeaderIndex& index, const Options& options, core::Budget& budget) {

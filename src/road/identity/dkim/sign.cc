@@ -2,14 +2,14 @@
 
 #include "base/core/text.h"
 #include "road/identity/dkim/check.h"
+#include "road/identity/signature/fold.h"
 
 namespace sekisho::dkim {
 namespace {
 using signature::Canon;
+using signature::Folder;
 using signature::Hash;
 using signature::KeyType;
-
-constexpr std::size_t kLine = 76;
 
 struct Listed {
   std::string_view name;
@@ -58,44 +58,6 @@ std::vector<std::string> choose_headers(const mail::Message& message, const Sign
   if (!from) names.insert(names.begin(), "From");
   return names;
 }
-
-// Puts tags and parts on lines of at most kLine octets; only octets() may cut a part.
-class Folder {
- public:
-  explicit Folder(std::string start) : text_(std::move(start)), column_(text_.size()) {}
-  void word(std::string_view part) {
-    if (column_ + 1 + part.size() > kLine)
-      fold();
-    else
-      join(" ");
-    join(part);
-  }
-  void more(std::string_view part) {
-    if (column_ + part.size() > kLine) fold();
-    join(part);
-  }
-  void octets(std::string_view part) {
-    while (!part.empty()) {
-      if (column_ >= kLine) fold();
-      const std::size_t now = std::min(part.size(), kLine - column_);
-      join(part.substr(0, now));
-      part.remove_prefix(now);
-    }
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  void join(std::string_view part) {
-    text_ += part;
-    column_ += part.size();
-  }
-  void fold() {
-    text_ += "\r\n\t";
-    column_ = 8;
-  }
-  std::string text_;
-  std::size_t column_;
-};
 
 std::string quote_agent(std::string_view text) {
   static constexpr char kHex[] = "0123456789ABCDEF";
@@ -173,7 +135,7 @@ core::Result<std::string, SignError> sign(const mail::Message& message, const si
   const signature::HeaderIndex index(message);
   core::Budget budget;
   const std::vector<std::string_view> views(names.begin(), names.end());
-  const auto header = canonical_header(index, nullptr, views, options.header_canon, budget, nullptr);
+  const auto header = signature::canonical_fields(index, nullptr, views, options.header_canon, budget, nullptr);
   if (!header) return core::error(SignError::kTooComplex);
   std::string own;
   signature::append_canonical_signature(options.header_canon, field.text(), {}, own);

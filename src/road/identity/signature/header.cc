@@ -61,4 +61,20 @@ std::size_t Selection::left(std::string_view name) {
   return count;
 }
 
+std::optional<std::string> canonical_fields(const HeaderIndex& index, const mail::HeaderField* own,
+                                            const std::vector<std::string_view>& names, Canon canon,
+                                            core::Budget& budget, bool* from_left) {
+  std::string text;
+  text.reserve(2048);
+  Selection selection(index, own);
+  for (std::string_view name : names) {
+    // Section 5.4.2: a name without a (further) field stands for nothing.
+    const auto* header = selection.take(name);
+    if (!budget.take_steps(header ? header->raw.size() + 16 : 16)) return {};
+    if (header) append_canonical(canon, header->raw, text);
+  }
+  if (from_left) *from_left = selection.left("from") > 0;
+  return text;
+}
+
 }  // namespace sekisho::signature

@@ -140,4 +140,11 @@ class Selection {
   const mail::HeaderField* skip_;
   std::vector<std::int32_t> next_;
 };
+
+// The fields that `names` (h=) asks for in canonical form, one after the other (RFC 6376 section 3.7); `own`, the
+// signature field itself, is left out and may be null. Nothing when the budget is empty. from_left (may be null): From
+// fields remain that are not covered.
+std::optional<std::string> canonical_fields(const HeaderIndex& index, const mail::HeaderField* own,
+                                            const std::vector<std::string_view>& names, Canon canon,
+                                            core::Budget& budget, bool* from_left);
 }  // namespace sekisho::signature

@@ -10,14 +10,14 @@ namespace sekisho::spf {
 namespace {
 
 // Section 4.3: a malformed name, or one of a single label, is not checked. Mail domains are letters, digits and hyphens
-// (RFC 5321 section 4.1.2), here with underscores; so no comment, quote or space gets on to a header or into the DNS.
+// (RFC 5321 section 4.1.2), here with underscores and plus signs; so no comment, quote or space gets on to a header or into the DNS.
 bool is_checkable(std::string_view domain) {
   std::size_t label = 0, labels = 1;
   for (char c : domain) {
     if (c == '.') {
       if (label == 0) return false;
       label = 0, ++labels;
-    } else if (!(core::is_alnum(c) || c == '-' || c == '_') || ++label > 63) {
+    } else if (!(core::is_alnum(c) || c == '-' || c == '_' || c == '+') || ++label > 63) {
       return false;
     }
   }
@@ -39,7 +39,7 @@ bool Check::identify() {
   }
   // RFC 8616 section 4: U-labels in MAIL FROM are converted; HELO comes before SMTPUTF8 is known and must hold
   // A-labels.
-  if (out_.identity == Identity::kMfrom && beyond_ascii(domain)) {
+  if (out_.identity != Identity::kHelo && beyond_ascii(domain)) {
     if (const auto converted = mail::Domain::parse(domain)) domain = ascii_domain_ = converted->text();
   }
   if (!domain.empty() && domain.back() == '.') domain.remove_suffix(1);
@@ -169,13 +169,15 @@ std::optional<Check::Result> Check::check_host(std::string_view domain) {
       return Result::kNone;
     case Got::kNoName:
       out_.reason = "the domain does not exist";
-      return Result::kNone;  // section 4.3
+      // RFC 4406 section 4.3: for the PRA "Fail"; RFC 7208 section 4.3: "none".
+      return out_.identity == Identity::kPra && includes_ == 0 && domain.data() == domain_.data() ? Result::kFail
+                                                                                                  : Result::kNone;
     case Got::kNothing:
-      out_.reason = "no SPF record";
+      out_.reason = no_record();
       return Result::kNone;
   }
-  const auto selection = select(answer->texts);
-  if (selection.count == 0) return out_.reason = "no SPF record", Result::kNone;  // section 4.5
+  const auto selection = select(answer->texts, query_.records);
+  if (selection.count == 0) return out_.reason = no_record(), Result::kNone;  // section 4.5
   if (selection.count > 1) return permerror("more than one SPF record at", domain), Result::kPermError;
   if (!budget_.take_steps(selection.terms.size() + 16)) return permerror("the mail is too complex"), Result::kPermError;
   return run_terms(selection.terms, domain);
@@ -247,6 +249,13 @@ std::optional<Check::Result> Check::redirect(std::string_view spec, std::string_
   return result;
 }
 
-std::string_view word(Identity identity) { return identity == Identity::kHelo ? "helo" : "mailfrom"; }
+std::string_view Check::no_record() const {
+  return query_.records == Records::kSpf1 ? "no SPF record" : "no Sender ID record";
+}
+
+std::string_view word(Identity identity) {
+  if (identity == Identity::kPra) return "pra";
+  return identity == Identity::kHelo ? "helo" : "mailfrom";
+}
 
 }  // namespace sekisho::spf

@@ -39,6 +39,7 @@ class Check {
   enum class Width : unsigned char { kNarrow, kWide, kAll };
 
   bool identify();
+  std::string_view no_record() const;
   Got ask(std::string_view name, dns::Type type, dns::AnswerPtr& answer);
   Got ask(const dns::Name& name, dns::Type type, dns::AnswerPtr& answer);
 

@@ -159,8 +159,37 @@ bool is_record(std::string_view text) {
   return core::istarts_with(text, "v=spf1") && (text.size() == kVersionSize || text[kVersionSize] == ' ');
 }
 
-Selection select(const std::vector<std::string>& texts) {
+// RFC 4406 section 3.1: "spf2.0/" scope-id *( "," scope-id ), where unknown scopes are names.
+std::string_view after_scope(std::string_view text, std::string_view scope) {
+  constexpr std::string_view kVersion = "spf2.0/";
+  if (!core::istarts_with(text, kVersion)) return {};
+  const std::string_view rest = text.substr(kVersion.size());
+  std::string_view scopes = rest.substr(0, rest.find(' '));
+  const std::string_view terms = rest.substr(scopes.size());
+  bool found = false;
+  for (;;) {
+    const std::string_view id = scopes.substr(0, scopes.find(','));
+    if (id.empty() || !core::is_alpha(id[0])) return {};
+    for (char c : id)
+      if (!is_name_char(c)) return {};
+    found = found || core::iequals(id, scope);
+    if (id.size() == scopes.size()) break;
+    scopes.remove_prefix(id.size() + 1);
+  }
+  // A record without terms is an empty view that is not null.
+  return found ? terms : std::string_view{};
+}
+
+Selection select(const std::vector<std::string>& texts, Records records) {
   Selection selection;
+  if (records != Records::kSpf1) {
+    const std::string_view scope = records == Records::kMfromThenSpf1 ? "mfrom" : "pra";
+    for (const auto& text : texts) {
+      const std::string_view terms = after_scope(text, scope);
+      if (terms.data() && selection.count++ == 0) selection.terms = terms;
+    }
+    if (selection.count > 0 || records == Records::kPra) return selection;
+  }
   for (const auto& text : texts)
     if (is_record(text) && selection.count++ == 0) selection.terms = std::string_view(text).substr(kVersionSize);
   return selection;

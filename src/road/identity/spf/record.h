@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/core/ip_address.h"
+#include "road/identity/spf/spf.h"
 
 namespace sekisho::spf {
 
@@ -41,7 +42,12 @@ struct Selection {
   std::size_t count = 0;
   std::string_view terms;  // of the first record, behind its version
 };
-Selection select(const std::vector<std::string>& texts);
+// RFC 4406 section 4.4: a record of the wanted Sender ID scope takes precedence over v=spf1; records of other scopes do
+// not exist.
+Selection select(const std::vector<std::string>& texts, Records records = Records::kSpf1);
+// What follows the version section of a Sender ID record ("spf2.0/mfrom,pra") that has the scope; a null view
+// otherwise.
+std::string_view after_scope(std::string_view text, std::string_view scope);
 
 struct Scan {
   bool ok = true;

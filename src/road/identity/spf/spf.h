@@ -18,17 +18,21 @@
 
 namespace sekisho::spf {
 
-enum class Identity : unsigned char { kMfrom, kHelo };
-std::string_view word(Identity identity);  // "mailfrom", "helo": the words of RFC 7208 section 9.1
+enum class Identity : unsigned char { kMfrom, kHelo, kPra };
+std::string_view word(Identity identity);  // "mailfrom", "helo" (RFC 7208 section 9.1), "pra" (RFC 4406)
+
+// Which records may speak (RFC 4406 section 4.4): those of SPF, or of Sender ID with v=spf1 where it has none.
+enum class Records : unsigned char { kSpf1, kMfromThenSpf1, kPra, kPraThenSpf1 };
 
 struct Query {
   core::IpAddress client_ip;
-  std::string_view helo;  // as the client said it
-  std::string_view
-      mail_from;  // reverse-path without angle brackets; "" is the null path: postmaster@helo is checked (section 2.4)
+  std::string_view helo;       // as the client said it
+  std::string_view mail_from;  // reverse-path without angle brackets; "" is the null path: postmaster@helo is checked
+                               // (section 2.4). For kPra: the purported responsible address
   Identity identity = Identity::kMfrom;
   std::string_view receiver = "unknown";  // %{r}: our host name
   std::int64_t now_s = 0;                 // %{t}: wall time
+  Records records = Records::kSpf1;
 };
 
 struct Settings {
