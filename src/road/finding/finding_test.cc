@@ -49,7 +49,7 @@ TEST(FindingTexts, EveryTableIsJoined) {
 TEST(Explain, PutsTheEvidenceIn) {
   const Text text = explain({"author", "from_multiple", AuthResult::kNone, "2"});
   EXPECT_EQ(text.en, "The header has more than one From field (2).");
-  EXPECT_EQ(text.ja, "From ヘッダーが複数あります (2)。");
+  EXPECT_EQ(text.ja, "From フィールドが複数あります (2)。");
   EXPECT_EQ(explain({"author", "no_such_code", AuthResult::kNone, "x"}).en, "no_such_code: x");
 }
 
