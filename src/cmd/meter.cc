@@ -95,6 +95,12 @@ void RoadMeter::mail(const verdict::Verdict& v, const identity::Papers& papers, 
 void RoadMeter::outcome(transfer::Outcome o) { registry_.add(kOutcomes, word(o)); }
 void RoadMeter::duplicate() { registry_.add(kDuplicates); }
 
+void RoadMeter::certificate(bool loaded) { registry_.add(loaded ? kCertificatesLoaded : kCertificatesRefused); }
+
+void RoadMeter::certificates_expire(const std::vector<std::pair<std::string, double>>& seconds_by_name) {
+  registry_.set_all(kCertificateExpires, seconds_by_name);
+}
+
 MetricsPage::MetricsPage(const std::optional<io::Endpoint>& at, RoadMeter& meter, mx::Gate& gate, trail::Trail& trail,
                          smtp::OctetPool& octets, LagMeter& lag)
     : meter_(meter), gate_(gate), trail_(trail), octets_(octets), lag_(lag) {

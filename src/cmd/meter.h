@@ -21,6 +21,8 @@ class RoadMeter final : public inbound::Meter {
             std::int64_t transfer_us, std::uint64_t size) override;
   void outcome(transfer::Outcome outcome) override;
   void duplicate() override;
+  void certificate(bool loaded);  // else refused
+  void certificates_expire(const std::vector<std::pair<std::string, double>>& seconds_by_name);
   metrics::Registry& registry() { return registry_; }
 
  private:

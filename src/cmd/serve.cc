@@ -14,6 +14,7 @@
 #include "base/dns/zone.h"
 #include "base/log/log.h"
 #include "base/store/file_ops.h"
+#include "cmd/certificate_watch.h"
 #include "cmd/commands.h"
 #include "cmd/control_desk.h"
 #include "cmd/meter.h"
@@ -50,6 +51,7 @@ struct Serving {
   // Requests may still be answered while the loops end, so these outlive stand().
   std::unique_ptr<ControlDesk> desk;
   std::unique_ptr<MetricsPage> page;
+  std::unique_ptr<CertificateWatch> certificates;
   std::string failure;
 
   inbound::World& world() {
@@ -246,6 +248,9 @@ core::Task<void> stand(Serving& s) {
   log::write<log::Event::k_ready>(log::name(s.settings.values.text("server.mode")), s.loops.size());
   s.trail->record_lazy(trail::Started{SEKISHO_VERSION, s.settings.road->id});
   s.trail->record_lazy(trail::ConfigLoaded{s.settings.road->id, "serve"});
+  s.certificates = std::make_unique<CertificateWatch>(s.clock, *s.pool, *s.meter);
+  s.certificates->use(s.settings.certificates);
+  io::spawn(s.certificates->run());
   io::spawn(upkeep(s));
   io::spawn(keep_temporary(s));
   for (std::size_t i = 0; i < s.loops.size(); ++i) {

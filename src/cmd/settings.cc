@@ -6,6 +6,7 @@
 #include "base/core/text.h"
 #include "base/crypto/crypto.h"
 #include "base/dns/zone.h"
+#include "base/io/pins.h"
 #include "cmd/tables.h"
 
 namespace sekisho::cmd {
@@ -116,17 +117,34 @@ class Builder {
     s.smtp.unknown_recipient_limit = static_cast<std::uint32_t>(number("mx.unknown_recipients_count"));
     s.node = out_.road->node;
     out_.road->message_bytes = s.smtp.data.size_bytes;
-    const std::string &certificate = text("mx.tls_certificate"), &key = text("mx.tls_key");
-    if (certificate.empty() != key.empty())
-      problem(certificate.empty() ? "mx.tls_key" : "mx.tls_certificate",
-              "mx.tls_certificate and mx.tls_key go together: set both or none");
-    if (certificate.empty() || key.empty()) return;
-    auto context = io::TlsContext::server(certificate, key);
-    if (context)
-      s.tls = *context;
-    else
-      problem("mx.tls_certificate", context.error());
+    certificates();
+    if (out_.certificates) s.tls = out_.certificates->context();
     s.smtp.starttls = s.tls != nullptr;
+  }
+
+  // The pair of [mx] first: it is for clients that name nobody.
+  void certificates() {
+    std::vector<io::CertificateFiles> pairs;
+    std::vector<std::string> keys;  // of the config, one a pair
+    const auto add = [&](const std::string& certificate_key, const std::string& key_key) {
+      pairs.push_back({text(certificate_key), text(key_key)});
+      keys.push_back(certificate_key);
+    };
+    const bool certificate = !text("mx.tls_certificate").empty(), key = !text("mx.tls_key").empty();
+    if (certificate != key)
+      problem(certificate ? "mx.tls_certificate" : "mx.tls_key",
+              "mx.tls_certificate and mx.tls_key go together: set both or none");
+    if (certificate && key) add("mx.tls_certificate", "mx.tls_key");
+    for (std::size_t i = 0; i < out_.values.count("tls.certificate"); ++i) {
+      const std::string at = "tls.certificate[" + std::to_string(i) + "].";
+      add(at + "certificate_file", at + "key_file");
+    }
+    if (pairs.empty()) return;
+    const auto least = text("tls.min_version") == "1.3" ? io::TlsVersion::k13 : io::TlsVersion::k12;
+    auto opened = io::Keychain::open(std::move(pairs), least);
+    if (opened) out_.certificates = std::move(*opened);
+    if (!opened)
+      for (const auto& fault : opened.error()) problem(keys[fault.place], fault.what.text());
   }
 
   void hops() {
@@ -145,8 +163,10 @@ class Builder {
                : kind == "maildir" ? transfer::Kind::kMaildir
                                    : transfer::Kind::kSmtp;
       o.tls = tls == "off"        ? transfer::Tls::kOff
+              : tls == "encrypt"  ? transfer::Tls::kEncrypt
               : tls == "required" ? transfer::Tls::kRequired
                                   : transfer::Tls::kOpportunistic;
+      hop_proof(at, o);
       o.folder = text(at + "folder");
       if (o.kind == transfer::Kind::kMaildir && o.folder.empty())
         problem(at + "folder", "a maildir next hop needs its folder");
@@ -161,6 +181,32 @@ class Builder {
         problem(at + "name", "\"" + o.name + "\" is used twice");
       out_.hops.push_back(std::move(o));
     }
+  }
+
+  void hop_proof(const std::string& at, transfer::Options& o) {
+    if (!text(at + "tls_name").empty()) o.tls_name = domain(at + "tls_name", text(at + "tls_name")).text();
+    std::vector<std::string> pins;
+    for (const auto& value : out_.values.texts(at + "tls_pins")) {
+      const auto octets = core::unhex(value);
+      if (octets && octets->size() == 32)
+        pins.push_back(*octets);
+      else
+        problem(at + "tls_pins", "\"" + core::printable(value) + "\" is not a SHA-256 in 64 hex digits");
+    }
+    if (o.tls != transfer::Tls::kRequired) return;
+    if (!out_.values.texts(at + "tls_pins").empty()) {
+      o.tls_context = io::pinned_client(std::move(pins));
+      return;
+    }
+    if (o.tls_name.empty())
+      problem(at + "tls",
+              "required proves who the next hop is: set tls_name (and tls_ca_file) or tls_pins; encrypt is "
+              "TLS without proof");
+    auto context = io::TlsContext::verifying_client(text(at + "tls_ca_file"));
+    if (context)
+      o.tls_context = std::move(*context);
+    else
+      problem(at + "tls_ca_file", context.error());
   }
 
   void domains() {

@@ -6,6 +6,7 @@
 
 #include "base/config/config.h"
 #include "base/dns/stub.h"
+#include "base/io/keychain.h"
 #include "gate/mx/mx.h"
 #include "road/connection/connection.h"
 #include "road/inbound/inbound.h"
@@ -19,6 +20,7 @@ struct Settings {
   std::shared_ptr<inbound::Config> road;
   std::vector<io::Endpoint> mx;
   session::Settings session;
+  std::shared_ptr<io::Keychain> certificates;  // null: no TLS at our gates; session.tls serves from it
   mx::Limits gate;
   std::uint64_t memory_bytes = 0;
   std::vector<transfer::Options> hops;

@@ -11,6 +11,7 @@ std::vector<config::Option> rows() {
   std::vector<config::Option> out = {
 #define OPTION(key, kind, fallback, allowed, unit, en, ja) {key, kind, fallback, allowed, unit, en, ja},
 #include "base/dns/options.def"
+#include "base/io/options.def"
 #include "base/store/options.def"
 #include "cmd/options.def"
 #include "gate/mx/options.def"

@@ -184,8 +184,11 @@ core::Task<core::Result<void, Failure>> Session::secure(const Options& options) 
   static const std::shared_ptr<io::TlsContext> unverified = io::TlsContext::client();
   auto context = options.tls_context ? options.tls_context : unverified;
   auto up = co_await socket_.start_tls_client(*context, options.tls_name, io::now_ms() + options.timeout_ms);
-  if (!up)
-    co_return core::error(up.error() == io::IoError::kCancelled ? failure(up.error()) : failure(io::IoError::kTls));
+  if (!up) {
+    Failure fault = failure(up.error() == io::IoError::kCancelled ? up.error() : io::IoError::kTls);
+    if (const std::string why = socket_.tls_error(); !why.empty()) fault.reply.lines.front() += ": " + why;
+    co_return core::error(std::move(fault));
+  }
   co_return co_await hello(options);
 }
 
@@ -203,7 +206,7 @@ core::Task<core::Result<std::unique_ptr<Session>, Failure>> Session::open_once(c
   if (session->capabilities_.starttls) {
     auto secured = co_await session->secure(options);
     if (!secured) co_return core::error(secured.error());
-  } else if (options.tls == Tls::kRequired) {
+  } else if (options.tls != Tls::kOpportunistic) {
     Failure missing = failure(io::IoError::kTls);
     missing.reply.lines = {"The next hop does not offer STARTTLS"};
     co_return core::error(std::move(missing));

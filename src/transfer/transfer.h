@@ -22,7 +22,7 @@
 namespace sekisho::transfer {
 
 enum class Kind : std::uint8_t { kSmtp, kLmtp, kMaildir };
-enum class Tls : std::uint8_t { kOff, kOpportunistic, kRequired };
+enum class Tls : std::uint8_t { kOff, kOpportunistic, kEncrypt, kRequired };
 
 // What all loops know of one next hop together; it says in the log when it goes down and when it is back. Thread-safe.
 class Health {
@@ -44,6 +44,7 @@ struct Options {
   std::string unix_path;  // instead of address when not empty
   std::string folder;     // kMaildir; it must exist. Mail for local@domain goes to folder/domain/local in lower case
   Tls tls = Tls::kOpportunistic;  // opportunistic: what fails in TLS is tried once more in the clear (RFC 7435)
+  // kEncrypt: never in the clear, whoever it is. kRequired: never unproven either; tls_context verifies or pins.
   std::shared_ptr<io::TlsContext> tls_context;  // empty = unverified; a verifying one checks tls_name
   std::string tls_name;                         // for SNI and the certificate
   std::size_t sessions_count = 20;              // at once, kept ones included

@@ -11,6 +11,7 @@
 #include "base/io/io.h"
 #include "base/io/reactor.h"
 #include "base/io/tls.h"
+#include "base/io/tls_context.h"
 
 namespace sekisho::io {
 
@@ -59,7 +60,8 @@ struct Socket::Impl {
       if (::recv(source.fd(), rest, sizeof rest, MSG_DONTWAIT) <= 0) break;
     source.close();
   }
-  static core::Task<core::Result<void, IoError>> handshake(std::shared_ptr<Impl> self, std::int64_t deadline_ms);
+  static core::Task<core::Result<void, IoError>> handshake(std::shared_ptr<Impl> self, Pool* pool,
+                                                           std::int64_t deadline_ms);
   static core::Task<core::Result<Socket, IoError>> connect(int family, KernelAddress to, std::int64_t deadline_ms,
                                                            std::optional<core::IpAddress> from);
 };
@@ -145,6 +147,10 @@ core::Task<core::Result<std::size_t, IoError>> Socket::read(std::span<char> into
     const Step step = impl->must_wait(deadline_ms) ? Step::wait(Source::Want::kRead) : impl->read(into);
     if (step.kind == Step::Kind::kDone) co_return step.count;
     if (step.kind == Step::Kind::kFailed) co_return core::error(step.error);
+    if (step.kind == Step::Kind::kAgain) {
+      co_await Yield{};
+      continue;
+    }
     auto wait = impl->source.ready(step.want, deadline_ms);
     auto waited = co_await wait;
     if (!waited) co_return core::error(waited.error());
@@ -161,6 +167,10 @@ core::Task<core::Result<void, IoError>> Socket::write(std::string_view octets, s
     if (step.kind == Step::Kind::kFailed) co_return core::error(step.error);
     octets.remove_prefix(step.count);
     if (step.kind == Step::Kind::kDone) continue;
+    if (step.kind == Step::Kind::kAgain) {
+      co_await Yield{};
+      continue;
+    }
     auto wait = impl->source.ready(step.want, deadline_ms);
     auto waited = co_await wait;
     if (!waited) co_return core::error(waited.error());
@@ -175,14 +185,26 @@ bool Socket::pending() const {
   return ::recv(fd(), &octet, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
-core::Task<core::Result<void, IoError>> Socket::Impl::handshake(std::shared_ptr<Impl> self, std::int64_t deadline_ms) {
+// pool: of the context, where a step may take milliseconds. Nobody else touches the session while it is there.
+core::Task<core::Result<void, IoError>> Socket::Impl::handshake(std::shared_ptr<Impl> self, Pool* pool,
+                                                                std::int64_t deadline_ms) {
   if (!self->tls) co_return core::error(IoError::kTls);
   for (;;) {
     if (stopping()) co_return core::error(IoError::kCancelled);
     if (!self->open()) co_return core::error(IoError::kOther);
-    const Step step = self->tls->handshake();
+    Step step = Step::done(0);
+    if (pool) {
+      std::function<void()> work = [&] { step = self->tls->handshake(); };
+      co_await pool->run(std::move(work));
+    } else {
+      step = self->tls->handshake();
+    }
     if (step.kind == Step::Kind::kDone) co_return core::Result<void, IoError>{};
     if (step.kind == Step::Kind::kFailed) co_return core::error(step.error);
+    if (step.kind == Step::Kind::kAgain) {
+      co_await Yield{};
+      continue;
+    }
     auto wait = self->source.ready(step.want, deadline_ms);
     auto waited = co_await wait;
     if (!waited) co_return core::error(waited.error());
@@ -193,14 +215,14 @@ core::Task<core::Result<void, IoError>> Socket::start_tls_server(TlsContext& con
   auto impl = impl_;
   if (!impl || !impl->open() || impl->tls) co_return core::error(IoError::kOther);
   impl->tls = TlsSession::server(context, impl->source.fd());
-  co_return co_await Impl::handshake(impl, deadline_ms);
+  co_return co_await Impl::handshake(impl, context.impl().handshake_pool(), deadline_ms);
 }
 core::Task<core::Result<void, IoError>> Socket::start_tls_client(TlsContext& context, std::string server_name,
                                                                  std::int64_t deadline_ms) {
   auto impl = impl_;
   if (!impl || !impl->open() || impl->tls) co_return core::error(IoError::kOther);
   impl->tls = TlsSession::client(context, impl->source.fd(), server_name);
-  co_return co_await Impl::handshake(impl, deadline_ms);
+  co_return co_await Impl::handshake(impl, nullptr, deadline_ms);
 }
 
 std::optional<TlsFacts> Socket::tls() const {

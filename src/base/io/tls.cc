@@ -2,121 +2,132 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509err.h>
 
 #include <cerrno>
-#include <system_error>
 
 #include "base/core/ip_address.h"
+#include "base/io/keychain.h"
+#include "base/io/pins.h"
+#include "base/io/tls_context.h"
 
 namespace sekisho::io {
 namespace {
-using ContextPtr = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
+// A record takes two reads, so one call takes in 32; so many calls without a single octet of data are an attack.
+constexpr unsigned kReadsAtOnce = 64, kBarrenCalls = 32;
 
-std::string openssl_reason() {
-  const unsigned long first = ERR_peek_error(), code = ERR_peek_last_error();
-  ERR_clear_error();
-  // A file that cannot be opened is told first, then only "system lib".
-  if (ERR_SYSTEM_ERROR(first)) return std::generic_category().message(ERR_GET_REASON(first));
-  const char* reason = code ? ERR_reason_error_string(code) : nullptr;
-  return reason ? reason : "unknown TLS error";
-}
-
-ContextPtr make_context(const SSL_METHOD* method) {
-  ContextPtr context(SSL_CTX_new(method), SSL_CTX_free);
-  if (!context) std::terminate();                                // OpenSSL itself is unusable: the process cannot start
-  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);  // RFC 8996
-  SSL_CTX_set_mode(context.get(),
-                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  // A bare TCP end is an end: SMTP marks the end of a message itself, so truncation cannot pass for a message.
-  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-                                         SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
-  return context;
+std::shared_ptr<const TlsBundle> client_bundle(int verify) {
+  auto bundle = std::make_shared<TlsBundle>();
+  bundle->contexts.push_back(make_context(Side::kClient, TlsVersion::k12));
+  SSL_CTX_set_verify(bundle->contexts.front().get(), verify, nullptr);
+  return bundle;
 }
 }  // namespace
 
-struct TlsContext::Impl {
-  ContextPtr context;
-};
-TlsContext::TlsContext() = default;
+TlsContext::TlsContext() : impl_(std::make_unique<Impl>()) {}
 TlsContext::~TlsContext() = default;
 
 core::Result<std::shared_ptr<TlsContext>, std::string> TlsContext::server(const std::string& certificate_file,
                                                                           const std::string& key_file) {
-  ERR_clear_error();
-  auto context = make_context(TLS_server_method());
-  if (SSL_CTX_use_certificate_chain_file(context.get(), certificate_file.c_str()) != 1)
-    return core::error(certificate_file + ": " + openssl_reason());
-  const bool read = SSL_CTX_use_PrivateKey_file(context.get(), key_file.c_str(), SSL_FILETYPE_PEM) == 1;
-  const unsigned long fault = ERR_peek_last_error();
-  const bool mismatch = ERR_GET_LIB(fault) == ERR_LIB_X509 && ERR_GET_REASON(fault) == X509_R_KEY_VALUES_MISMATCH;
-  if (!read && !mismatch) return core::error(key_file + ": " + openssl_reason());
-  if (mismatch || SSL_CTX_check_private_key(context.get()) != 1) {
-    ERR_clear_error();
-    return core::error(key_file + ": key does not match certificate " + certificate_file);
-  }
-  static constexpr unsigned char kSessionContext[] = "sekisho";
-  SSL_CTX_set_session_id_context(context.get(), kSessionContext, sizeof kSessionContext - 1);
-  SSL_CTX_set_num_tickets(context.get(), 1);
-  std::shared_ptr<TlsContext> out(new TlsContext);
-  out->impl_.reset(new Impl{std::move(context)});
-  return out;
+  std::vector<CertificateFiles> pairs{{certificate_file, key_file}};
+  auto chain = Keychain::open(std::move(pairs));
+  if (!chain) return core::error(chain.error().front().what.text());
+  return (*chain)->context();
 }
 
 std::shared_ptr<TlsContext> TlsContext::client() {
-  auto context = make_context(TLS_client_method());
-  SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
   std::shared_ptr<TlsContext> out(new TlsContext);
-  out->impl_.reset(new Impl{std::move(context)});
+  out->impl_->set(client_bundle(SSL_VERIFY_NONE));
   return out;
 }
 
 core::Result<std::shared_ptr<TlsContext>, std::string> TlsContext::verifying_client(const std::string& ca_file) {
   ERR_clear_error();
-  auto context = make_context(TLS_client_method());
-  const int loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(context.get())
-                                     : SSL_CTX_load_verify_file(context.get(), ca_file.c_str());
+  auto bundle = client_bundle(SSL_VERIFY_PEER);
+  SSL_CTX* context = bundle->contexts.front().get();
+  const int loaded =
+      ca_file.empty() ? SSL_CTX_set_default_verify_paths(context) : SSL_CTX_load_verify_file(context, ca_file.c_str());
   if (loaded != 1)
     return core::error((ca_file.empty() ? std::string("system certificates") : ca_file) + ": " + openssl_reason());
-  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
   std::shared_ptr<TlsContext> out(new TlsContext);
-  out->impl_.reset(new Impl{std::move(context)});
+  out->impl_->set(std::move(bundle));
   return out;
 }
 
-std::unique_ptr<TlsSession> TlsSession::server(TlsContext& context, int fd) {
-  SSL* ssl = SSL_new(context.impl().context.get());
+std::shared_ptr<TlsContext> pinned_client(std::vector<std::string> key_sha256) {
+  auto bundle = client_bundle(SSL_VERIFY_PEER);
+  if (SSL_CTX_dane_enable(bundle->contexts.front().get()) != 1) std::terminate();
+  auto out = TlsContext::client();
+  out->impl().pins = std::move(key_sha256);
+  out->impl().set(std::move(bundle));
+  return out;
+}
+
+std::unique_ptr<TlsSession> TlsSession::make(TlsContext& context, int fd) {
+  auto bundle = context.impl().get();
+  SSL* ssl = SSL_new(bundle->contexts.front().get());
   if (!ssl) return nullptr;
-  std::unique_ptr<TlsSession> session(new TlsSession(ssl));
-  if (SSL_set_fd(ssl, fd) != 1) return nullptr;
-  SSL_set_accept_state(ssl);
+  std::unique_ptr<TlsSession> session(new TlsSession(std::move(bundle), ssl));
+  session->wire_.fd = fd;
+  BIO* bio = make_bio(session->wire_);
+  if (!bio) return nullptr;
+  SSL_set_bio(ssl, bio, bio);
   return session;
+}
+
+std::unique_ptr<TlsSession> TlsSession::server(TlsContext& context, int fd) {
+  auto session = make(context, fd);
+  if (session) SSL_set_accept_state(session->ssl_);
+  return session;
+}
+
+bool TlsSession::expect_name(const std::string& server_name) {
+  // RFC 6066 section 3: literal addresses are not permitted in SNI.
+  if (core::IpAddress::parse(server_name))
+    return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_), server_name.c_str()) == 1;
+  return SSL_set_tlsext_host_name(ssl_, server_name.c_str()) == 1 && SSL_set1_host(ssl_, server_name.c_str()) == 1;
+}
+
+bool TlsSession::expect_pins(const TlsContext::Impl& context, const std::string& server_name) {
+  constexpr std::uint8_t kEndEntity = 3, kPublicKey = 1, kSha256 = 1;  // RFC 6698 section 2.1
+  // The key is the proof; a name is only asked for.
+  if (SSL_dane_enable(ssl_, server_name.empty() ? "pinned" : server_name.c_str()) != 1) return false;
+  SSL_dane_set_flags(ssl_, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+  if (server_name.empty() || core::IpAddress::parse(server_name)) SSL_set_tlsext_host_name(ssl_, nullptr);
+  for (const auto& pin : context.pins)
+    if (SSL_dane_tlsa_add(ssl_, kEndEntity, kPublicKey, kSha256, reinterpret_cast<const unsigned char*>(pin.data()),
+                          pin.size()) != 1)
+      return false;
+  return true;
 }
 
 std::unique_ptr<TlsSession> TlsSession::client(TlsContext& context, int fd, const std::string& server_name) {
-  SSL* ssl = SSL_new(context.impl().context.get());
-  if (!ssl) return nullptr;
-  std::unique_ptr<TlsSession> session(new TlsSession(ssl));
-  if (SSL_set_fd(ssl, fd) != 1) return nullptr;
-  SSL_set_connect_state(ssl);
-  if (server_name.empty()) return session;
-  if (core::IpAddress::parse(server_name)) {
-    // RFC 6066 section 3: literal addresses are not permitted in SNI.
-    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server_name.c_str()) != 1) return nullptr;
-  } else if (SSL_set_tlsext_host_name(ssl, server_name.c_str()) != 1 || SSL_set1_host(ssl, server_name.c_str()) != 1) {
-    return nullptr;
-  }
-  return session;
+  auto session = make(context, fd);
+  if (!session) return nullptr;
+  SSL_set_connect_state(session->ssl_);
+  const TlsContext::Impl& impl = context.impl();
+  const bool ready = impl.pins.empty() ? server_name.empty() || session->expect_name(server_name)
+                                       : session->expect_pins(impl, server_name);
+  return ready ? std::move(session) : nullptr;
 }
 
 TlsSession::~TlsSession() { SSL_free(ssl_); }
+
+void TlsSession::begin() {
+  ERR_clear_error();
+  errno = 0;
+  wire_.reads_left = kReadsAtOnce;
+  wire_.starved = false;
+}
 
 Step TlsSession::judge(int result) {
   const int saved = errno;
   switch (SSL_get_error(ssl_, result)) {
     case SSL_ERROR_WANT_READ:
-      return Step::wait(Source::Want::kRead);
+      if (!wire_.starved) return barren_ = 0, Step::wait(Source::Want::kRead);
+      if (++barren_ <= kBarrenCalls) return Step::again();
+      broken_ = true;
+      error_ = "too many records without data";
+      return Step::failed(IoError::kTls);
     case SSL_ERROR_WANT_WRITE:
       return Step::wait(Source::Want::kWrite);
     case SSL_ERROR_ZERO_RETURN:
@@ -135,21 +146,19 @@ Step TlsSession::judge(int result) {
 }
 
 Step TlsSession::handshake() {
-  ERR_clear_error();
-  errno = 0;
+  begin();
   const int result = SSL_do_handshake(ssl_);
   return result == 1 ? Step::done(0) : judge(result);
 }
 Step TlsSession::read(std::span<char> into) {
-  ERR_clear_error();
-  errno = 0;
+  begin();
   std::size_t count = 0;
   const int result = SSL_read_ex(ssl_, into.data(), into.size(), &count);
+  if (result == 1) barren_ = 0;
   return result == 1 ? Step::done(count) : judge(result);
 }
 Step TlsSession::write(std::string_view octets) {
-  ERR_clear_error();
-  errno = 0;
+  begin();
   std::size_t count = 0;
   const int result = SSL_write_ex(ssl_, octets.data(), octets.size(), &count);
   return result == 1 ? Step::done(count) : judge(result);
@@ -159,8 +168,7 @@ Step TlsSession::write(std::string_view octets) {
 // those.
 bool TlsSession::pending() {
   if (broken_) return true;
-  ERR_clear_error();
-  errno = 0;
+  begin();
   char octet;
   std::size_t count = 0;
   const int result = SSL_peek_ex(ssl_, &octet, 1, &count);

@@ -6,6 +6,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <deque>
 #include <mutex>
 #include <shared_mutex>
@@ -34,6 +35,16 @@ class Labelled {
     Metric& made = make();
     seen_.emplace_back(std::string(value), &made);
     return made;
+  }
+  template <class Keep>
+  std::vector<Metric*> take_others(Keep keep) {
+    const std::unique_lock lock(mutex_);
+    const auto kept =
+        std::stable_partition(seen_.begin(), seen_.end(), [&](const auto& each) { return keep(each.first); });
+    std::vector<Metric*> out;
+    for (auto at = kept; at != seen_.end(); ++at) out.push_back(at->second);
+    seen_.erase(kept, seen_.end());
+    return out;
   }
 
  private:
@@ -88,6 +99,15 @@ void Registry::add(std::size_t row, std::string_view value, double amount) {
 void Registry::set(std::size_t row, double number, std::string_view value) {
   Cell& cell = impl_->cells[row];
   cell.gauge.at(value, [&]() -> prometheus::Gauge& { return cell.gauges->Add(impl_->labels(row, value)); }).Set(number);
+}
+
+void Registry::set_all(std::size_t row, const std::vector<std::pair<std::string, double>>& by_label) {
+  Cell& cell = impl_->cells[row];
+  const auto named = [&](const std::string& label) {
+    return std::any_of(by_label.begin(), by_label.end(), [&](const auto& each) { return each.first == label; });
+  };
+  for (prometheus::Gauge* gone : cell.gauge.take_others(named)) cell.gauges->Remove(gone);
+  for (const auto& [label, number] : by_label) set(row, number, label);
 }
 
 void Registry::observe(std::size_t row, double number, std::string_view value) {

@@ -7,6 +7,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace sekisho::metrics {
 
@@ -25,6 +27,8 @@ class Registry {
   ~Registry();
   void add(std::size_t row, std::string_view label_value = {}, double amount = 1);  // counter
   void set(std::size_t row, double value, std::string_view label_value = {});       // gauge
+  // All values of a gauge at once: labels that are not named are no longer shown. One caller a row.
+  void set_all(std::size_t row, const std::vector<std::pair<std::string, double>>& by_label);
   void observe(std::size_t row, double value, std::string_view label_value = {});  // histogram: buckets from 1e-4 to 60
   std::string exposition() const;                                                  // text format 0.0.4
 

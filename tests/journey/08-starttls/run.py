@@ -127,7 +127,7 @@ def send(gate):
 
 def next_hop_side(folder, pair):
     secure, clear = Sink(tls=pair), Sink()
-    for tls, sink, want, used in (("opportunistic", secure, "250", True), ("required", secure, "250", True), ("off", secure, "250", False), ("opportunistic", clear, "250", False), ("required", clear, "4", None)):
+    for tls, sink, want, used in (("opportunistic", secure, "250", True), ("encrypt", secure, "250", True), ("off", secure, "250", False), ("opportunistic", clear, "250", False), ("encrypt", clear, "4", None)):
         before = len(sink.mails)
         with hop(folder, "hop-%s-%d" % (tls, sink.port), sink.port, tls) as gate:
             reply = send(gate)
@@ -139,8 +139,8 @@ def next_hop_side(folder, pair):
         with hop(folder, "liar-may-" + how, liar.port, "opportunistic") as gate:
             need(send(gate).startswith("250") and liar.tried >= 1 and len(liar.clear.mails) == 1, "opportunistic, handshake %s: once more in the clear (RFC 7435)" % how)
         liar = LyingHop(how)
-        with hop(folder, "liar-must-" + how, liar.port, "required") as gate:
-            need(send(gate)[:1] == "4" and liar.tried >= 1 and not liar.clear.mails, "required, handshake %s: 4xx and nothing in the clear" % how)
+        with hop(folder, "liar-must-" + how, liar.port, "encrypt") as gate:
+            need(send(gate)[:1] == "4" and liar.tried >= 1 and not liar.clear.mails, "encrypt, handshake %s: 4xx and nothing in the clear" % how)
 
 
 def wrong_pair(folder, pair, other):
