@@ -22,6 +22,7 @@ int allow(const Arguments& arguments);
 int deny(const Arguments& arguments);
 int bypass(const Arguments& arguments);
 int receipt(const Arguments& arguments);
+int doctor(const Arguments& arguments);
 int lab(const Arguments& arguments);
 
 }  // namespace sekisho::cmd

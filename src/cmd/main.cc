@@ -31,6 +31,7 @@ constexpr Command kCommands[] = {
     {"deny", "refuse a subject for a while", sekisho::cmd::deny},
     {"bypass", "switch all refusals off or on again", sekisho::cmd::bypass},
     {"receipt", "open the receipt code of a refusal", sekisho::cmd::receipt},
+    {"doctor", "look at DNS, certificates, machine and next hops; say what to change", sekisho::cmd::doctor},
     {"lab", "send the lab's mails or a mailbox through the gate", sekisho::cmd::lab},
 };
 
