@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/core/text.h"
+#include "mail/smtp/xtext.h"
 
 namespace sekisho::smtp {
 namespace {
@@ -13,11 +14,6 @@ constexpr std::string_view kLater = "[TEMPUNAVAIL]";
 
 core::Error<Reply> bad(std::string_view attribute) {
   return core::error(Reply{501, "5.5.4", {"Bad " + std::string(attribute) + " in XCLIENT"}});
-}
-
-int hex_digit(char c) {
-  if (core::is_digit(c)) return c - '0';
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 // "IPV6:" stands before an IPv6 address; without it one is taken too, an IPv4 address never carries it.
@@ -71,23 +67,6 @@ bool is_offered(std::string_view name) {
 }
 
 }  // namespace
-
-std::optional<std::string> decode_xtext(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] < '!' || text[i] > '~' || text[i] == '=') return {};
-    if (text[i] != '+') {
-      out += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size()) return {};
-    const int high = hex_digit(text[i + 1]), low = hex_digit(text[i + 2]);
-    if (high < 0 || low < 0) return {};
-    out += static_cast<char>(high << 4 | low);
-    i += 2;
-  }
-  return out;
-}
 
 core::Result<XclientCommand, Reply> parse_xclient(std::string_view argument) {
   XclientCommand out;

@@ -32,7 +32,5 @@ struct XclientCommand {
 };
 
 core::Result<XclientCommand, Reply> parse_xclient(std::string_view argument);
-// RFC 3461 section 4: "+" and two upper case hexadecimal digits stand for an octet. Nothing when malformed.
-std::optional<std::string> decode_xtext(std::string_view text);
 
 }  // namespace sekisho::smtp

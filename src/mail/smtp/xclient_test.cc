@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "mail/smtp/test_driver.h"
+#include "mail/smtp/xtext.h"
 
 namespace sekisho::smtp {
 namespace {
