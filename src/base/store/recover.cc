@@ -25,10 +25,10 @@ std::string tell_holder(const std::string& path) {
   const std::string todo =
       "stop it, or give this one a server.state_dir of its own; `sekisho trace` and the like ask the running server";
   const auto pid = read_file(path, 100);
-  const auto number = pid ? core::parse_uint(core::trim(*pid), INT32_MAX) : std::nullopt;
+  const auto number = pid ? core::parse_uint(core::trim_fws(*pid), INT32_MAX) : std::nullopt;
   if (!number) return todo;
   const auto name = read_file("/proc/" + std::to_string(*number) + "/comm", 100);
-  return "process " + std::to_string(*number) + (name ? " (" + std::string(core::trim(*name)) + ")" : "") +
+  return "process " + std::to_string(*number) + (name ? " (" + std::string(core::trim_fws(*name)) + ")" : "") +
          " holds it; " + todo;
 }
 }  // namespace

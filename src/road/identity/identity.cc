@@ -120,6 +120,8 @@ core::Task<void> read_message(const Client& client, const mail::Message& message
   }
   inputs.spf_result = papers.spf_mfrom.result;
   inputs.spf_domain = mail::Domain::parse(papers.spf_mfrom.domain.view());
+  using Name = spf::Evaluation::Name;
+  if (papers.spf_mfrom.name != Name::kUnknown) inputs.spf_domain_exists = papers.spf_mfrom.name == Name::kExists;
   for (const auto& signature : papers.dkim) inputs.dkim.push_back({signature.result, signature.domain});
   inputs.sample = sample;
   dmarc::Options dmarc_options;

@@ -66,6 +66,7 @@ struct Inputs {
   std::vector<mail::Domain> more_author_domains;  // when one From names several domains (RFC 9989 section 11.5)
   road::AuthResult spf_result = road::AuthResult::kNone;
   std::optional<mail::Domain> spf_domain;  // the MAIL FROM identity (of HELO when the return path is null)
+  std::optional<bool> spf_domain_exists;   // what SPF's look-up told of it: not asked again for the same author domain
   std::vector<DkimInput> dkim;
   unsigned sample = 0;  // 0..99, drawn per mail: pct=N covers samples below N (RFC 7489 only)
 };

@@ -211,8 +211,11 @@ bool ends_early(Evaluation& e, const Discovered& d) {
   return true;
 }
 
-core::Task<void> look_for_author(Discovery& discovery, Evaluation& e) {
-  e.author_exists = co_await discovery.exists(*e.author_domain);
+core::Task<void> look_for_author(Discovery& discovery, Evaluation& e, const Inputs& inputs) {
+  if (inputs.spf_domain_exists && inputs.spf_domain == e.author_domain)
+    e.author_exists = inputs.spf_domain_exists;
+  else
+    e.author_exists = co_await discovery.exists(*e.author_domain);
   if (e.author_exists == false) note(e, "dmarc_author_nonexistent", AuthResult::kNone, e.author_domain->text());
 }
 
@@ -248,7 +251,7 @@ core::Task<Evaluation> evaluate_author(Discovery& discovery, const mail::Domain&
     d = co_await discover_by_tree(discovery, author);
   e.organizational_domain = d.organizational ? d.organizational : author;
   if (ends_early(e, d)) {
-    if (e.result == AuthResult::kNone) co_await look_for_author(discovery, e);
+    if (e.result == AuthResult::kNone) co_await look_for_author(discovery, e, inputs);
     co_return e;
   }
   const Record& record = d.lookup->record;
@@ -260,7 +263,7 @@ core::Task<Evaluation> evaluate_author(Discovery& discovery, const mail::Domain&
     co_return e;
   }
   e.record = record;
-  if (*e.policy_domain != author) co_await look_for_author(discovery, e);
+  if (*e.policy_domain != author) co_await look_for_author(discovery, e, inputs);
   choose_policy(e, record, inputs.sample);
   const Alignment alignment{discovery, author, d};
   const Outcome outcome = co_await align_all(alignment, inputs);
