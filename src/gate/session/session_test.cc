@@ -228,7 +228,8 @@ TEST(Session, TrickledChunksEnd) {
 // Two messages by BDAT in one write: each is the road's, in order.
 Task<void> chunks(TestPlace& place) {
   TestClient client = co_await place.enter();
-  std::string text = co_await client.say("EHLO client.sender.example");
+  std::string text = co_await client.reply();
+  text = co_await client.say("EHLO client.sender.example");
   const std::string envelope = "MAIL FROM:<sender@sender.example>\r\nRCPT TO:<user@dest.example>\r\n";
   co_await client.send(envelope + "BDAT 12\r\nSubject: 1\r\nBDAT 3 LAST\r\n\r\nx" + envelope +
                        "BDAT 15 LAST\r\nSubject: 2\r\n\r\nx" + "BDAT 4 LAST\r\nQUITNOOP\r\n");
