@@ -58,12 +58,16 @@ const std::vector<Command> kCommands = {
     {"QUIT", Verb::kQuit, 221, true},
     {"GET / HTTP/1.0", Verb::kAlien, 554, true},
     {"Subject: hello", Verb::kAlien, 554, true},
+    {"RCPT TO:<user@dest.example>", Verb::kRcpt, 250},  // often enough for more than are allowed
+    {"RCPT TO:<user@dest.example>", Verb::kRcpt, 250},
+    {"RCPT TO:<user@dest.example>", Verb::kRcpt, 250},
     {"NOOP\nMAIL FROM:<b@bank.example>", Verb::kAlien, 550, true},
     {"RSET\rMAIL FROM:<b@bank.example>", Verb::kAlien, 550, true},
 };
 const std::vector<std::string> kText = {"a",    "Subject: x\r\n", "\r\n", ".",        "..",  ".\r\n",     "\r\n.",
                                         "\r\n", "line\r\n",       "\xe3", "QUIT\r\n", "...", "\r\n..\r\n"};
-const std::vector<std::string> kFaults = {"\n", "\r", std::string(1, '\0'), "\n.\n", "\r.\r", "\r\n.\n", "\n.\r\n", "\r\r\n"};
+const std::vector<std::string> kFaults = {"\n",      "\r",    std::string(1, '\0'), "\n.\n", "\r.\r", "\r\n.\n",
+                                          "\n.\r\n", "\r\r\n"};
 
 bool bare_or_nul(const std::string& text) {
   for (std::size_t i = 0; i < text.size(); ++i) {

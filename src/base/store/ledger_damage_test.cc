@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <random>
 
-#include "base/core/text.h"
 #include "base/store/ledger.h"
 #include "base/store/ledger_test_support.h"
 #include "base/store/segment.h"
@@ -156,9 +155,8 @@ TEST_F(DamagedLedger, AFlippedKeyIsNotOpened) {
     std::string octets = key;
     octets[bit / 8] = static_cast<char>(octets[bit / 8] ^ (1 << (bit % 8)));
     spit(folder_.path + "/ledger.key", octets);
-    const auto opened = Ledger::open({.folder = folder_.path, .clock = &clock_});
-    const bool same_key = core::to_lower(octets) == core::to_lower(key);
-    EXPECT_EQ(opened.ok(), same_key) << bit;
+    // A letter in the other case would be the same key: a changed file is a damaged one all the same.
+    EXPECT_FALSE(Ledger::open({.folder = folder_.path, .clock = &clock_}).ok()) << bit;
   }
 }
 

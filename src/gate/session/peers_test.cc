@@ -64,9 +64,9 @@ TEST(Peers, OctetsBehindTheHeaderAreTheClientsAndEarly) {
   EXPECT_EQ(place.book->helos.at(0).events.early_talker, 1u);
 }
 TEST(Peers, AListedPeerWithoutAHeaderIsRefused) {
-  for (const std::string& first :
-       {"EHLO client.example\r\n"s, "\r\nEHLO client.example\r\n"s, kHeader.substr(0, 13) + "\x13"s,
-        kSignature + "\x21\x11\0\x04\xC0\0\x02\x01"s, "PROXY TCP4 1 2 3 4\r\n"s}) {
+  for (const std::string& first : {"EHLO client.example\r\n"s, "\r\nEHLO client.example\r\n"s,
+                                   kHeader.substr(0, 13) + "\x13"s + kHeader.substr(14),
+                                   kSignature + "\x21\x11\0\x04\xC0\0\x02\x01"s, "PROXY TCP4 1 2 3 4\r\n"s}) {
     TestPlace place;
     const std::string replies = io::run(visit(trusting(place), first, 1000, true));
     EXPECT_TRUE(replies.starts_with("421 4.3.5 ")) << replies;

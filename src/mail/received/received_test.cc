@@ -28,7 +28,8 @@ TEST(Received, Golden) {
     auto path = entry.path();
     if (path.extension() != ".received") continue;
     ++count;
-    EXPECT_EQ(told(parse(read(path))), read(path.replace_extension(".expect"))) << entry.path();
+    const std::string value = read(path);
+    EXPECT_EQ(told(parse(value)), read(path.replace_extension(".expect"))) << entry.path();
   }
   EXPECT_GE(count, 40);
 }

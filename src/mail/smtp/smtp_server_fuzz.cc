@@ -34,10 +34,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   settings.recipient_limit = 10;
   settings.recipient_flood_limit = 10;
   TestDriver driver(settings, 32768);
-  driver.server.allow_xclient(driver.xclient_again = data[0] & 2);
+  TestDriver single(settings, 32768);
+  for (TestDriver* each : {&driver, &single}) each->server.allow_xclient(each->xclient_again = data[0] & 2);
   const std::string_view octets(reinterpret_cast<const char*>(data + 1), size - 1);
   driver.feed(octets, 1 + data[0] / 2);
-  TestDriver single(settings, 32768);
   single.feed(octets, 1);
   compare(driver, single);
   for (const std::string& message : driver.messages) {
