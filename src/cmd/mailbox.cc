@@ -74,7 +74,7 @@ void gather(const fs::path& folder, std::vector<std::string>& files) {
     std::error_code ignored;
     if (it->is_directory(ignored) && !it->is_symlink(ignored)) {
       if (maildir && name == "tmp") continue;
-      if (!maildir && name.starts_with('.') && !is_maildir(it->path())) continue;
+      if (name.starts_with('.') && !is_maildir(it->path())) continue;
       gather(it->path(), files);
     } else if (it->is_regular_file(ignored) && !maildir && !name.starts_with('.') && !name.starts_with("dovecot")) {
       files.push_back(it->path().string());

@@ -31,7 +31,7 @@ def sent(gate, postfix, number):
 
 def main():
     with Folder() as folder:
-        settings = {"virtual_mailbox_domains": "dest.example", "smtpd_authorized_xforward_hosts": "127.0.0.0/8"}
+        settings = {"virtual_mailbox_domains": "dest.example", "smtpd_authorized_xforward_hosts": "127.0.0.0/8", "smtpd_client_port_logging": "yes"}
         with Postfix(folder, "hop", settings, ("user@dest.example",)) as postfix:
             with Sekisho(folder, NEXT_HOP, ZONE + REVERSE, sink=postfix.port) as gate:
                 _, received, line = sent(gate, postfix, "x1")
@@ -43,7 +43,7 @@ def main():
                 for number in ("x2", "x3"):
                     port, received, line = sent(gate, postfix, number)
                     need("orig_client=client.sender.example[127.0.0.9]:%d" % port in line, "Postfix logs " + line.split(": ", 2)[-1])
-                    need(b"helo+name.sender.example (client.sender.example [127.0.0.9])" in received, "and writes it into Received")
+                    need(b"helo+name.sender.example (client.sender.example [127.0.0.9])" in received, "and writes it into Received: %r" % received[:120])
                 story = gate.story("--message-id", "x3@sender.example")
                 need(story["events"][0]["transaction"] in line, "our transaction id is Postfix's orig_queue_id")
                 postfix.change(smtpd_authorized_xforward_hosts="")

@@ -153,7 +153,7 @@ def roomy(folder):
     group, sink = Group("sekisho-journey-%d-roomy" % os.getpid(), 2048 * MIB), Counting()
     mails = min(MAILS, 20)
     try:
-        with Sekisho(folder, NEXT_HOP, ZONE, name="roomy", binary=release_binary(), wrap=group.enter(), sink=sink.port) as gate:
+        with Sekisho(folder, NEXT_HOP, ZONE, name="roomy", mx="memory_bytes = 1073741824", binary=release_binary(), wrap=group.enter(), sink=sink.port) as gate:
             replies, _ = flood(gate, mails, "roomy")
             need(len(judge(replies, sink, "control: 2 GiB")) == mails and "memory_short" not in gate.log_text(), "control: with room all %d are taken" % mails)
     finally:
