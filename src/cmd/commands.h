@@ -6,6 +6,7 @@
 namespace sekisho::cmd {
 
 int serve(const Arguments& arguments);
+int reload(const Arguments& arguments);
 int config(const Arguments& arguments);
 int check(const Arguments& arguments);
 int spf(const Arguments& arguments);

@@ -44,6 +44,7 @@ void print(const config::Option& o) {
   if (!o.allowed.empty()) std::printf("   allowed: %.*s", int(o.allowed.size()), o.allowed.data());
   if (!o.unit.empty()) std::printf("   unit: %.*s", int(o.unit.size()), o.unit.data());
   std::printf("   default: %s\n", default_text(o).c_str());
+  if (o.at_start) std::printf("  a change needs a restart\n  変更には再起動が必要\n");
 }
 
 boost::json::object to_json(const config::Option& o) {
@@ -53,6 +54,7 @@ boost::json::object to_json(const config::Option& o) {
           {"unit", o.unit},
           {"default", o.fallback == "!" ? boost::json::value(nullptr) : boost::json::value(o.fallback)},
           {"required", o.fallback == "!"},
+          {"reload", !o.at_start},
           {"meaning", {{"en", o.meaning}, {"ja", o.meaning_ja}}}};
 }
 

@@ -15,6 +15,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"serve", "stand at the checkpoint: the mx gate and all services", sekisho::cmd::serve},
+    {"reload", "make the running server read its config again", sekisho::cmd::reload},
     {"config", "check a config file, explain its keys", sekisho::cmd::config},
     {"check", "judge one message as the gate would, without taking it", sekisho::cmd::check},
     {"spf", "evaluate SPF, show a domain's record", sekisho::cmd::spf},

@@ -92,6 +92,8 @@ void RoadMeter::mail(const verdict::Verdict& v, const identity::Papers& papers, 
   registry_.add(kMailBytes, {}, static_cast<double>(size));
 }
 
+void RoadMeter::reload(bool in_force) { registry_.add(kReloads, in_force ? "in_force" : "refused"); }
+
 void RoadMeter::outcome(transfer::Outcome o) { registry_.add(kOutcomes, word(o)); }
 void RoadMeter::duplicate() { registry_.add(kDuplicates); }
 

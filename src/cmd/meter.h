@@ -23,6 +23,7 @@ class RoadMeter final : public inbound::Meter {
   void duplicate() override;
   void certificate(bool loaded);  // else refused
   void certificates_expire(const std::vector<std::pair<std::string, double>>& seconds_by_name);
+  void reload(bool in_force);  // else refused
   metrics::Registry& registry() { return registry_; }
 
  private:

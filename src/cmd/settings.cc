@@ -82,6 +82,9 @@ class Builder {
       problem("metrics.listen", "must be a loopback address: metrics are not for everybody");
     out_.log_file = text("log.file");
     out_.log_level = text("log.level");
+    out_.user = text("server.user");
+    out_.sandbox = text("server.sandbox") == "on";
+    out_.drain_ms = number("server.drain_ms");
     auto& action = out_.road->action;
     action.host = domain("server.host", text("server.host")).text();
     action.authserv_id = text("server.authserv_id").empty()
@@ -302,12 +305,15 @@ class Builder {
 
   void stores() {
     endpoints("dns.servers", out_.dns.servers);
+    if (out_.dns.servers.empty()) out_.dns.servers = dns::system_servers();
     out_.dns.timeout_ms = static_cast<std::uint32_t>(number("dns.timeout_ms"));
     out_.dns.cache_bytes = static_cast<std::size_t>(number("dns.cache_bytes"));
     out_.zone_file = text("dns.zone_file");
     if (!out_.zone_file.empty()) {
-      const auto zone = dns::Zone::read(out_.zone_file);
-      if (!zone)
+      auto zone = dns::Zone::read(out_.zone_file);
+      if (zone)
+        out_.zone = std::make_shared<const dns::Zone>(std::move(*zone));
+      else
         problem("dns.zone_file", zone.error().line ? out_.zone_file + ": " + zone.error().text() : zone.error().text());
     }
     out_.retention_days = number("ledger.retention_days");
@@ -334,13 +340,41 @@ core::Result<Settings, std::vector<Problem>> load_settings(const std::string& fi
   if (!values) return core::error(values.error());
   auto settings = Builder(std::move(*values)).run();
   if (!settings) return settings;
-  std::string all;
-  for (const auto& row : option_table().rows())
-    if (row.key.find("[]") == std::string_view::npos)
-      all += std::string(row.key) + "=" + settings->values.show(row.key) + "\n";
-  const auto digest = crypto::sha256(all);
-  settings->road->id = core::hex(crypto::view(digest)).substr(0, 16);
+  settings->road->id = config_id(settings->values, settings->values);
   return settings;
+}
+
+namespace {
+// Calls visit(row, key) for each value, rows of tables one by one.
+template <class Visit>
+void each_value(const config::Values& values, Visit visit) {
+  for (const auto& row : option_table().rows()) {
+    const auto brackets = row.key.find("[]");
+    if (brackets == std::string_view::npos) {
+      visit(row, std::string(row.key));
+      continue;
+    }
+    const std::string table(row.key.substr(0, brackets)), rest(row.key.substr(brackets + 2));
+    for (std::size_t i = 0; i < values.count(table); ++i) visit(row, table + "[" + std::to_string(i) + "]" + rest);
+  }
+}
+}  // namespace
+
+std::string config_id(const config::Values& values, const config::Values& started) {
+  std::string all;
+  each_value(values, [&](const config::Option& row, const std::string& key) {
+    all += key + "=" + (row.at_start ? started : values).show(key) + "\n";
+  });
+  const auto digest = crypto::sha256(all);
+  return core::hex(crypto::view(digest)).substr(0, 16);
+}
+
+std::vector<std::pair<std::string, std::string>> paths_of(const config::Values& values) {
+  std::vector<std::pair<std::string, std::string>> out;
+  each_value(values, [&](const config::Option& row, const std::string& key) {
+    if (row.kind == config::Kind::kPath && !values.text(key).empty()) out.emplace_back(key, values.text(key));
+  });
+  return out;
 }
 
 std::shared_ptr<inbound::Config> default_road(const std::string& authserv_id) {

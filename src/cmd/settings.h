@@ -6,6 +6,7 @@
 
 #include "base/config/config.h"
 #include "base/dns/stub.h"
+#include "base/dns/zone.h"
 #include "base/io/keychain.h"
 #include "gate/mx/mx.h"
 #include "road/connection/connection.h"
@@ -27,16 +28,24 @@ struct Settings {
   connection::Settings limits;
   dns::StubOptions dns;
   std::string zone_file;
+  std::shared_ptr<const dns::Zone> zone;  // as it was read; null without a file
   trail::TrailSettings trail;
   std::int64_t retention_days = 0, receipt_days = 0;
   std::string state_dir, control_socket;
   std::size_t threads = 1;
   std::optional<io::Endpoint> metrics;
   std::string log_file, log_level;
+  std::string user;
+  bool sandbox = true;
+  std::int64_t drain_ms = 30'000;
 };
 
 // Everything serve needs is looked at here, files too, so that `config check` tells what serve would.
 core::Result<Settings, std::vector<config::Problem>> load_settings(const std::string& file);
+// Digest of all values; those that only a restart can change count as `started` has them.
+std::string config_id(const config::Values& values, const config::Values& started);
+// Paths of the config, each with its key: files and folders that a running server may have to open again.
+std::vector<std::pair<std::string, std::string>> paths_of(const config::Values& values);
 // What check and replay use without a config file.
 std::shared_ptr<inbound::Config> default_road(const std::string& authserv_id);
 

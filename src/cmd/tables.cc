@@ -10,6 +10,7 @@ using enum config::Kind;
 std::vector<config::Option> rows() {
   std::vector<config::Option> out = {
 #define OPTION(key, kind, fallback, allowed, unit, en, ja) {key, kind, fallback, allowed, unit, en, ja},
+#define OPTION_AT_START(key, kind, fallback, allowed, unit, en, ja) {key, kind, fallback, allowed, unit, en, ja, true},
 #include "base/dns/options.def"
 #include "base/io/options.def"
 #include "base/store/options.def"
@@ -20,6 +21,7 @@ std::vector<config::Option> rows() {
 #include "road/verdict/options.def"
 #include "transfer/options.def"
 #undef OPTION
+#undef OPTION_AT_START
   };
   // The policy table is the verdict room's own; each cell is a key.
   for (const auto& cell : verdict::policy_table())

@@ -83,7 +83,7 @@ class Watch {
 
   // Down: look-ups run out of time and no reply at all has come meanwhile.
   void resolver() {
-    const auto stats = w_.resolver.stats();
+    const auto stats = w_.stubs.back()->stats();
     const bool replied = stats.replies != replies_, late = stats.timeouts != timeouts_;
     replies_ = stats.replies;
     timeouts_ = stats.timeouts;

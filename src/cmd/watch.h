@@ -1,6 +1,8 @@
 #pragma once
 // Says in the log when something goes wrong with the server and when it is over: once each, not once a mail.
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "base/core/task.h"
 #include "base/dns/stub.h"
@@ -15,7 +17,7 @@ struct Watched {
   trail::Trail& trail;
   mx::Gate& gate;
   smtp::OctetPool& octets;
-  const dns::StubResolver& resolver;
+  const std::vector<std::unique_ptr<dns::StubResolver>>& stubs;  // the last one is in use
   std::string state_dir;
 };
 // Looks once a second until the loop stops.

@@ -1,6 +1,7 @@
 #include "transfer/next_hop.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "transfer/maildir.h"
 
@@ -22,6 +23,14 @@ NextHop::Impl::Impl(Options given, core::Clock& c, core::Random& r, io::Pool& p)
   limits.sessions = kProbeSessions;
   probe_sessions = std::make_shared<SessionPool>(options, limits, stats);
   prober = std::make_unique<Prober>(options, probe_sessions, stats);
+}
+
+bool Options::operator==(const Options& o) const {
+  const auto settings = [](const Options& x) {
+    return std::tie(x.name, x.kind, x.address, x.unix_path, x.folder, x.tls, x.tls_context, x.tls_name,
+                    x.sessions_count, x.timeout_ms, x.helo_domain, x.xforward);
+  };
+  return settings(*this) == settings(o);
 }
 
 NextHop::NextHop(Options options, core::Clock& clock, core::Random& random, io::Pool& pool)

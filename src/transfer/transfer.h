@@ -53,6 +53,8 @@ struct Options {
   std::shared_ptr<Health> health = std::make_shared<Health>();  // shared by the copies of these options
   std::shared_ptr<Offer> offer = std::make_shared<Offer>();     // likewise
   bool xforward = false;  // tell it whose mail it is, where it offers XFORWARD (Postfix)
+  // As configured: what is shared by copies does not count.
+  bool operator==(const Options& other) const;
 };
 
 // From whom we have the mail, for XFORWARD.

@@ -39,16 +39,20 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_port(port, seconds=20, process=None):
+def wait_port(port, seconds=20, process=None, greeted=False):
+    """Until the port is open; greeted: until somebody says a first octet (a port is open before its server stands)."""
     end = time.time() + seconds
     while time.time() < end:
         if process is not None and process.poll() is not None:
             raise RuntimeError("process ended with %d before port %d opened" % (process.returncode, port))
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
+            with socket.create_connection(("127.0.0.1", port), 1) as client:
+                client.settimeout(max(end - time.time(), 0.1))
+                if not greeted or client.recv(1):
+                    return
         except OSError:
-            time.sleep(0.05)
+            pass
+        time.sleep(0.05)
     raise RuntimeError("port %d did not open in %d s" % (port, seconds))
 
 
@@ -111,11 +115,15 @@ class Sekisho:
         self.process = None
         self.start()
 
-    def start(self):
+    def launch(self, *options, before=()):
+        """A process of this server, not yet waited for."""
         self.log = open(os.path.join(self.folder, self.name + ".log"), "ab")
-        self.process = subprocess.Popen([*self.wrap, self.binary, "serve", "-c", self.config], stdout=self.log, stderr=self.log, env=self.env)
+        return subprocess.Popen([*self.wrap, *before, self.binary, "serve", "-c", self.config, *options], stdout=self.log, stderr=self.log, env=self.env)
+
+    def start(self):
+        self.process = self.launch()
         try:
-            wait_port(self.port, 30, self.process)
+            wait_port(self.port, 30, self.process, greeted=True)
         except RuntimeError:
             print(self.log_text())
             raise

@@ -24,7 +24,7 @@ enum class Kind : std::uint8_t {
   kEndpoints,
 };
 
-// One row. key: "room.name_unit"; "table[].name_unit" for rows of [[table]]. A default of "!" means the key must be
+// One row (OPTION; OPTION_AT_START where a reload cannot change it). key: "room.name_unit"; "table[].name_unit" for rows of [[table]]. A default of "!" means the key must be
 // given (in each row of its table); "" on kPath, kText or kEndpoint means "not set".
 struct Option {
   std::string_view key;
@@ -34,6 +34,7 @@ struct Option {
   std::string_view unit;     // "ms", "bytes", "s", "days", "" ...
   std::string_view meaning;  // one English sentence
   std::string_view meaning_ja;
+  bool at_start = false;  // read once: a running server keeps what it began with
 };
 
 class Table {

@@ -1,22 +1,14 @@
 #include "base/control/control.h"
 
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/control/frame.h"
 #include "base/io/accept.h"
 
 namespace sekisho::control {
 
 namespace {
-constexpr std::size_t kMaxFrame = 64u << 20;
 constexpr std::int64_t kRequestMs = 60'000;
-
-std::string frame(const std::string& octets) {
-  const auto n = static_cast<std::uint32_t>(octets.size());
-  std::string out;
-  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(n >> shift);
-  return out + octets;
-}
 
 core::Task<core::Result<std::string, io::IoError>> read_exactly(io::Socket& socket, std::size_t size,
                                                                 std::int64_t deadline) {
@@ -53,10 +45,15 @@ core::Task<void> serve_one(int fd, Handler handler) {
   io::Socket socket(fd);
   auto request = co_await read_frame(socket, io::now_ms() + kRequestMs);
   if (!request) co_return;
-  std::string answer = co_await handler(std::move(*request));
-  const std::string octets = frame(answer);
-  auto sent = co_await socket.write(octets, io::now_ms() + kRequestMs);
+  Answer answer = co_await handler(std::move(*request));
+  const std::string octets = frame(answer.text);
+  // The descriptors go with the first octets, or not at all. The socket is new, so they fit.
+  const std::size_t gone = answer.descriptors.empty() ? 0 : send_descriptors(socket.fd(), octets, answer.descriptors);
+  for (const int descriptor : answer.descriptors) ::close(descriptor);
+  const std::string_view rest = std::string_view(octets).substr(gone);
+  auto sent = co_await socket.write(rest, io::now_ms() + kRequestMs);
   (void)sent;  // the asker may have gone; nothing to tell anybody
+  if (answer.then) co_await answer.then(std::move(socket));
 }
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/core/result.h"
 #include "base/core/task.h"
@@ -11,7 +12,14 @@
 
 namespace sekisho::control {
 
-using Handler = std::function<core::Task<std::string>(std::string request)>;
+struct Answer {
+  Answer(std::string octets) : text(std::move(octets)) {}
+  std::string text;
+  std::vector<int> descriptors;  // sent along with the text, at most 64; closed here afterwards
+  // Gets the connection once the answer has gone out; empty: it is closed.
+  std::function<core::Task<void>(io::Socket)> then;
+};
+using Handler = std::function<core::Task<Answer>(std::string request)>;
 
 class Server {
  public:
@@ -31,5 +39,26 @@ class Server {
 
 // kRefused or kOther when no server listens at the path.
 core::Task<core::Result<std::string, io::IoError>> ask(std::string path, std::string request, std::int64_t deadline_ms);
+
+// Asks for an answer with descriptors and keeps the connection, so that its end can be waited for: who answered holds
+// the other side as long as it lives. Blocks: for a process that has no loop yet.
+class Handing {
+ public:
+  static core::Result<Handing, io::IoError> ask(const std::string& path, const std::string& request,
+                                                std::int64_t deadline_ms);
+  Handing(Handing&& other) noexcept;
+  Handing& operator=(Handing&&) = delete;
+  ~Handing();  // closes what was not taken
+  const std::string& text() const { return text_; }
+  std::vector<int> take_descriptors() { return std::exchange(descriptors_, {}); }
+  bool wait_for_end(std::int64_t deadline_ms) const;  // false: the other side still lives
+
+ private:
+  Handing() = default;
+  core::Result<void, io::IoError> receive(std::int64_t deadline_ms);
+  int fd_ = -1;
+  std::string text_;
+  std::vector<int> descriptors_;
+};
 
 }  // namespace sekisho::control

@@ -30,6 +30,7 @@ struct StubOptions {
   std::size_t cache_bytes = 64u << 20;
   std::uint16_t edns_bytes = 1232;
   bool mixed_case = false;  // 0x20: random letter case in the first round, compared exactly
+  bool operator==(const StubOptions&) const = default;
 };
 
 struct StubStats {

@@ -147,12 +147,17 @@ class Listener {
  public:
   static core::Result<Listener, IoError> bind(const Endpoint& at);
   static core::Result<Listener, IoError> bind_unix(const std::string& path, unsigned mode);
+  // Takes a TCP socket that already listens: of the service manager or of the server before us. kOther: it is none, and
+  // stays the caller's.
+  static core::Result<Listener, IoError> adopt(int fd);
   Listener(Listener&&) noexcept;
   Listener& operator=(Listener&&) noexcept;
   ~Listener();
   // A connected non-blocking descriptor, to be wrapped by Socket(fd) on the loop that will serve it.
   core::Task<core::Result<int, IoError>> accept();
+  core::Result<int, IoError> try_accept();  // kTimeout when nobody waits
   Endpoint local() const;
+  int fd() const;
   void cancel();
 
  private:

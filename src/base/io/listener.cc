@@ -107,6 +107,30 @@ core::Result<Listener, IoError> Listener::bind_unix(const std::string& path, uns
   return out;
 }
 
+core::Result<Listener, IoError> Listener::adopt(int fd) {
+  const auto option = [fd](int name) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
+  };
+  const int domain = option(SO_DOMAIN);
+  if ((domain != AF_INET && domain != AF_INET6) || option(SO_TYPE) != SOCK_STREAM || option(SO_ACCEPTCONN) != 1)
+    return core::error(IoError::kOther);
+  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  Listener out;
+  out.impl_ = std::make_shared<Impl>(fd);
+  return out;
+}
+
+core::Result<int, IoError> Listener::try_accept() {
+  const int fd = ::accept4(impl_->source.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd >= 0) return fd;
+  return core::error(errno == EAGAIN ? IoError::kTimeout : from_errno(errno));
+}
+
+int Listener::fd() const { return impl_ ? impl_->source.fd() : -1; }
+
 core::Task<core::Result<int, IoError>> Listener::accept() {
   auto impl = impl_;
   if (spent()) co_await Yield{};

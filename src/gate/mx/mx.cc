@@ -1,21 +1,21 @@
 #include "gate/mx/mx.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <optional>
 #include <string_view>
+#include <utility>
 
 namespace sekisho::mx {
 namespace {
 constexpr std::int64_t kDrainStepMs = 20;
 
 // RFC 5321 section 3.8: 421 when the service is not available. The socket is new, so the line always fits.
-void turn_away(int fd) {
-  constexpr std::string_view kReply = "421 4.3.2 Too many sessions, come again later\r\n";
-  [[maybe_unused]] const auto sent = ::send(fd, kReply.data(), kReply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+void turn_away(int fd, std::string_view reply) {
+  [[maybe_unused]] const auto sent = ::send(fd, reply.data(), reply.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   ::close(fd);
 }
 
@@ -44,22 +44,44 @@ struct Gate::Impl {
     io::Loop* loop;
     std::shared_ptr<session::Roster> roster = std::make_shared<session::Roster>();
   };
+  // What becomes of a door's queue when its acceptor ends.
+  enum class Leaving : std::uint8_t { kNo, kServe, kTurnAway, kKeep };
+  struct Door {
+    io::Listener listener;
+    io::Endpoint at;
+    bool shared;
+    Leaving leaving = Leaving::kNo;
+    bool accepting = false;
+    bool again = false;  // opened again before its acceptor saw that it was to end
+  };
   std::vector<Seat> seats;
-  std::vector<std::optional<io::Listener>>
-      listeners;  // empty once its acceptor has ended, so that nobody waits in a backlog
-  std::vector<io::Endpoint> bound;
-  Limits limits;
+  std::vector<std::shared_ptr<Door>> doors;  // an ended one is taken out and closed, so that nobody waits in its queue
   std::shared_ptr<const session::Shared> shared;
   std::size_t next_seat = 0;
-  bool draining = false;
+  bool draining = false, hurried = false, handed_over = false;
   std::atomic<std::uint64_t> accepted{0}, turned_away{0};
-  std::atomic<std::size_t> sessions{0};
+  std::atomic<std::size_t> sessions{0}, sessions_limit{0};
 
-  static core::Task<void> accept_all(std::shared_ptr<Impl> self, std::size_t index);
+  static core::Task<void> accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Door> door);
   static core::Task<void> serve_one(std::shared_ptr<Impl> self, int fd, io::Endpoint local,
                                     std::shared_ptr<const session::Shared> given,
                                     std::shared_ptr<session::Roster> roster);
-  static void hand_over(const std::shared_ptr<Impl>& self, int fd, const io::Endpoint& local);
+  static void take(const std::shared_ptr<Impl>& self, int fd, const io::Endpoint& at);
+  static void hand_over_to_loop(const std::shared_ptr<Impl>& self, int fd, const io::Endpoint& local);
+  static void open(const std::shared_ptr<Impl>& self, const std::shared_ptr<Door>& door);
+  void leave(Leaving how) {
+    for (const auto& door : doors) {
+      door->leaving = door->shared ? Leaving::kKeep : how;
+      door->listener.cancel();
+    }
+  }
+  template <class Work>
+  void on_rosters(Work work) {
+    for (const Seat& seat : seats) {
+      auto tell = [roster = seat.roster, work] { work(*roster); };
+      seat.loop->post(std::move(tell));
+    }
+  }
 };
 
 core::Task<void> Gate::Impl::serve_one(std::shared_ptr<Impl> self, int fd, io::Endpoint local,
@@ -69,7 +91,7 @@ core::Task<void> Gate::Impl::serve_one(std::shared_ptr<Impl> self, int fd, io::E
   self->sessions.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Gate::Impl::hand_over(const std::shared_ptr<Impl>& self, int fd, const io::Endpoint& local) {
+void Gate::Impl::hand_over_to_loop(const std::shared_ptr<Impl>& self, int fd, const io::Endpoint& local) {
   const Seat& seat = self->seats[self->next_seat];
   self->next_seat = (self->next_seat + 1) % self->seats.size();
   if (seat.loop == &io::Loop::current()) return io::spawn(serve_one(self, fd, local, self->shared, seat.roster));
@@ -79,70 +101,136 @@ void Gate::Impl::hand_over(const std::shared_ptr<Impl>& self, int fd, const io::
   seat.loop->post(std::move(start));
 }
 
-core::Task<void> Gate::Impl::accept_all(std::shared_ptr<Impl> self, std::size_t index) {
-  io::Endpoint local = self->bound[index];
-  // Port 0 makes the session ask the kernel which of our addresses was meant.
-  if (is_wildcard(local.ip)) local.port = 0;
-  while (!self->draining) {
-    const auto fd = co_await self->listeners[index]->accept();
-    if (!fd) break;
-    if (self->sessions.load(std::memory_order_relaxed) >= self->limits.sessions) {
-      self->turned_away.fetch_add(1, std::memory_order_relaxed);
-      turn_away(*fd);
-      continue;
-    }
-    self->sessions.fetch_add(1, std::memory_order_relaxed);
-    self->accepted.fetch_add(1, std::memory_order_relaxed);
-    hand_over(self, *fd, local);
+void Gate::Impl::take(const std::shared_ptr<Impl>& self, int fd, const io::Endpoint& at) {
+  if (self->sessions.load(std::memory_order_relaxed) >= self->sessions_limit.load(std::memory_order_relaxed)) {
+    self->turned_away.fetch_add(1, std::memory_order_relaxed);
+    return turn_away(fd, "421 4.3.2 Too many sessions, come again later\r\n");
   }
-  self->listeners[index].reset();
+  self->sessions.fetch_add(1, std::memory_order_relaxed);
+  self->accepted.fetch_add(1, std::memory_order_relaxed);
+  // Port 0 makes the session ask the kernel which of our addresses was meant.
+  hand_over_to_loop(self, fd, is_wildcard(at.ip) ? io::Endpoint{at.ip, 0} : at);
+}
+
+core::Task<void> Gate::Impl::accept_all(std::shared_ptr<Impl> self, std::shared_ptr<Door> door) {
+  while (door->leaving == Leaving::kNo) {
+    const auto fd = co_await door->listener.accept();
+    if (fd) take(self, *fd, door->at);
+    if (!fd && !std::exchange(door->again, false)) break;
+  }
+  door->accepting = false;
+  if (door->leaving == Leaving::kKeep) co_return;
+  // A closed door resets who waits in its queue; they have done nothing wrong.
+  for (auto fd = door->listener.try_accept(); fd && door->leaving != Leaving::kNo; fd = door->listener.try_accept()) {
+    if (door->leaving == Leaving::kServe)
+      take(self, *fd, door->at);
+    else
+      turn_away(*fd, "421 4.3.2 Service shutting down, come again later\r\n");
+  }
+  std::erase(self->doors, door);
+}
+
+void Gate::Impl::open(const std::shared_ptr<Impl>& self, const std::shared_ptr<Door>& door) {
+  door->leaving = Leaving::kNo;
+  door->again = door->accepting;
+  if (!std::exchange(door->accepting, true)) io::spawn(accept_all(self, door));
+}
+
+core::Result<std::vector<io::Listener>, std::string> Gate::bind(const std::vector<io::Endpoint>& at) {
+  std::vector<io::Listener> out;
+  for (const io::Endpoint& endpoint : at) {
+    auto listener = io::Listener::bind(endpoint);
+    if (!listener) return core::error(endpoint.text() + ": " + std::string(io::word(listener.error())));
+    out.push_back(std::move(*listener));
+  }
+  return out;
 }
 
 core::Result<std::unique_ptr<Gate>, std::string> Gate::start(const std::vector<io::Endpoint>& at,
                                                              std::vector<io::Loop*> loops, Limits limits,
                                                              std::shared_ptr<const session::Shared> shared) {
+  auto doors = bind(at);
+  if (!doors) return core::error(doors.error());
+  return start(std::move(*doors), std::move(loops), limits, std::move(shared));
+}
+
+std::unique_ptr<Gate> Gate::start(std::vector<io::Listener> doors, std::vector<io::Loop*> loops, Limits limits,
+                                  std::shared_ptr<const session::Shared> shared) {
   auto impl = std::make_shared<Impl>();
-  for (const io::Endpoint& endpoint : at) {
-    auto listener = io::Listener::bind(endpoint);
-    if (!listener) return core::error(endpoint.text() + ": " + std::string(io::word(listener.error())));
-    impl->bound.push_back(listener->local());
-    impl->listeners.emplace_back(std::move(*listener));
-  }
   for (io::Loop* loop : loops) impl->seats.push_back({loop});
-  impl->limits.sessions = sessions_that_fit(limits.sessions);
-  impl->shared = std::move(shared);
-  for (std::size_t i = 0; i < impl->listeners.size(); ++i) io::spawn(Impl::accept_all(impl, i));
-  return std::unique_ptr<Gate>(new Gate(std::move(impl)));
+  std::unique_ptr<Gate> gate(new Gate(std::move(impl)));
+  gate->reload(std::move(shared), limits);
+  gate->add(std::move(doors));
+  return gate;
 }
 
 Gate::Gate(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Gate::~Gate() = default;
 
-const std::vector<io::Endpoint>& Gate::endpoints() const { return impl_->bound; }
+std::vector<io::Endpoint> Gate::endpoints() const {
+  std::vector<io::Endpoint> out;
+  for (const auto& door : impl_->doors) out.push_back(door->at);
+  return out;
+}
 
-void Gate::reload(std::shared_ptr<const session::Shared> shared) { impl_->shared = std::move(shared); }
+void Gate::reload(std::shared_ptr<const session::Shared> shared, Limits limits) {
+  impl_->shared = std::move(shared);
+  impl_->sessions_limit = sessions_that_fit(limits.sessions);
+}
+
+void Gate::add(std::vector<io::Listener> doors, bool shared) {
+  for (io::Listener& listener : doors) {
+    const io::Endpoint at = listener.local();
+    impl_->doors.emplace_back(new Impl::Door{std::move(listener), at, shared});
+    Impl::open(impl_, impl_->doors.back());
+  }
+}
+
+void Gate::remove(const io::Endpoint& at) {
+  for (const auto& door : impl_->doors) {
+    if (door->at != at) continue;
+    door->leaving = Impl::Leaving::kServe;
+    door->listener.cancel();
+  }
+}
 
 core::Task<bool> Gate::drain(std::int64_t deadline_ms) {
   auto impl = impl_;
   impl->draining = true;
-  for (auto& listener : impl->listeners)
-    if (listener) listener->cancel();
-  for (const Impl::Seat& seat : impl->seats) {
-    auto tell = [roster = seat.roster] { roster->drain(); };
-    seat.loop->post(std::move(tell));
-  }
-  while (impl->sessions.load(std::memory_order_relaxed) > 0) {
+  impl->hurried = false;
+  if (!impl->handed_over) impl->leave(Impl::Leaving::kTurnAway);
+  impl->on_rosters([](session::Roster& roster) { roster.drain(); });
+  const auto turn = co_await io::sleep_until(io::now_ms() + 1);  // the acceptors end, and with them the doors
+  if (!turn) co_return false;
+  while (impl->draining && impl->sessions.load(std::memory_order_relaxed) > 0) {
     const std::int64_t now_ms = io::now_ms();
-    if (now_ms >= deadline_ms) co_return false;
+    if (now_ms >= deadline_ms || impl->hurried) co_return false;
     const auto slept = co_await io::sleep_until(std::min(now_ms + kDrainStepMs, deadline_ms));
     if (!slept) co_return false;
   }
-  co_return true;
+  co_return impl->draining;
+}
+
+void Gate::hurry() { impl_->hurried = true; }
+
+std::vector<int> Gate::hand_over() {
+  std::vector<int> out;
+  impl_->handed_over = true;
+  impl_->leave(Impl::Leaving::kKeep);
+  for (const auto& door : impl_->doors)
+    if (const int fd = ::fcntl(door->listener.fd(), F_DUPFD_CLOEXEC, 3); fd >= 0) out.push_back(fd);
+  return out;
+}
+
+void Gate::take_back() {
+  impl_->handed_over = impl_->draining = false;
+  impl_->on_rosters([](session::Roster& roster) { roster.go_on(); });
+  for (const auto& door : impl_->doors) Impl::open(impl_, door);
 }
 
 Counts Gate::counts() const {
   return {impl_->accepted.load(std::memory_order_relaxed), impl_->turned_away.load(std::memory_order_relaxed),
-          impl_->sessions.load(std::memory_order_relaxed), impl_->limits.sessions};
+          impl_->sessions.load(std::memory_order_relaxed), impl_->sessions_limit.load(std::memory_order_relaxed)};
 }
 
 }  // namespace sekisho::mx

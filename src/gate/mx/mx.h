@@ -33,14 +33,30 @@ class Gate {
   static core::Result<std::unique_ptr<Gate>, std::string> start(const std::vector<io::Endpoint>& at,
                                                                 std::vector<io::Loop*> loops, Limits limits,
                                                                 std::shared_ptr<const session::Shared> shared);
+  // The same with doors that are bound already, before privileges were dropped or by somebody else.
+  static std::unique_ptr<Gate> start(std::vector<io::Listener> doors, std::vector<io::Loop*> loops, Limits limits,
+                                     std::shared_ptr<const session::Shared> shared);
+  static core::Result<std::vector<io::Listener>, std::string> bind(const std::vector<io::Endpoint>& at);
   ~Gate();  // after drain() is done, or after its loops have ended
 
-  const std::vector<io::Endpoint>& endpoints() const;  // as bound (port 0 was given one)
-  // New sessions use it, those under way keep what they began with. On the loop of start().
-  void reload(std::shared_ptr<const session::Shared> shared);
+  std::vector<io::Endpoint> endpoints() const;  // as bound (port 0 was given one)
+  // All that follows: on the loop of start().
+  // New sessions use it, those under way keep what they began with.
+  void reload(std::shared_ptr<const session::Shared> shared, Limits limits);
+  // shared: somebody else holds these doors too (the service manager), so a drain leaves their queues for who comes
+  // next.
+  void add(std::vector<io::Listener> doors, bool shared = false);
+  // Takes whoever waits at that door, then closes it.
+  void remove(const io::Endpoint& at);
   // Accepts no more, tells waiting clients 421 4.3.2, lets transactions end. True when every session has ended before
-  // the deadline (steady). On the loop of start().
+  // the deadline (steady), false also after hurry() or take_back().
   core::Task<bool> drain(std::int64_t deadline_ms);
+  void hurry();  // a drain under way waits no longer
+  // For a successor that takes the doors over: duplicates of the listening sockets, the caller's to close. Nobody is
+  // accepted from now on and nobody is turned away: who comes waits in the kernel's queue. drain() then leaves the
+  // doors as they are.
+  std::vector<int> hand_over();
+  void take_back();       // the successor has gone: drain() is called off and all doors are open again
   Counts counts() const;  // thread-safe
 
  private:

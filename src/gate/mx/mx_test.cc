@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
@@ -40,9 +41,10 @@ Task<void> round_robin(TestPlace& place, io::Loop& second) {
   const int taken = co_await send_mails((*gate)->endpoints()[0], 20);
   EXPECT_EQ(taken, 20);
   EXPECT_EQ((*gate)->counts().accepted, 20u);
+  const io::Endpoint at = (*gate)->endpoints()[0];
   const bool done = co_await (*gate)->drain(io::now_ms() + 5'000);
   EXPECT_TRUE(done);
-  const auto late = co_await io::Socket::connect((*gate)->endpoints()[0], io::now_ms() + 500);
+  const auto late = co_await io::Socket::connect(at, io::now_ms() + 500);
   EXPECT_FALSE(late.ok());
   second.stop();
 }
@@ -137,7 +139,7 @@ Task<void> reloaded(TestPlace& place) {
   TestClient before = co_await TestClient::dial(at);
   std::string text = co_await before.reply();
   place.settings.smtp.host_name = "new.sekisho.example";
-  (*gate)->reload(place.shared());
+  (*gate)->reload(place.shared(), {});
   TestClient after = co_await TestClient::dial(at);
   text = co_await after.reply();
   EXPECT_TRUE(text.starts_with("220 new.")) << text;
@@ -150,6 +152,116 @@ Task<void> reloaded(TestPlace& place) {
 TEST(Mx, ReloadMeetsNewSessionsOnly) {
   TestPlace place;
   io::run(reloaded(place));
+}
+
+Task<void> doors_come_and_go(TestPlace& place) {
+  std::vector<io::Loop*> loops = {&io::Loop::current()};
+  auto gate = Gate::start(loopback(), loops, {}, place.shared());
+  const io::Endpoint first = (*gate)->endpoints()[0];
+  auto more = Gate::bind(loopback());
+  const io::Endpoint second = more->front().local();
+  (*gate)->add(std::move(*more));
+  EXPECT_EQ((*gate)->endpoints().size(), 2u);
+  TestClient old = co_await TestClient::dial(first);
+  std::string text = co_await old.reply();
+  // Connected, but not accepted before the door is told to go: it must still be served.
+  auto waiting = co_await io::Socket::connect(first, io::now_ms() + 1'000);
+  EXPECT_TRUE(waiting.ok());
+  (*gate)->remove(first);
+  char octets[64];
+  const auto greeting = co_await waiting->read(octets, io::now_ms() + 2'000);
+  EXPECT_TRUE(greeting.ok() && std::string_view(octets, *greeting).starts_with("220 "));
+  const auto late = co_await io::Socket::connect(first, io::now_ms() + 500);
+  EXPECT_FALSE(late.ok());
+  text = co_await old.say("HELO c.example");
+  EXPECT_TRUE(text.starts_with("250 ")) << text;
+  const int taken = co_await send_mails(second, 1);
+  EXPECT_EQ(taken, 1);
+  const bool done = co_await (*gate)->drain(io::now_ms() + 1'000);
+  EXPECT_TRUE(done);
+}
+
+TEST(Mx, DoorsComeAndGoWithoutHarmToAnybody) {
+  TestPlace place;
+  io::run(doors_come_and_go(place));
+}
+
+Task<void> handed_over(TestPlace& place) {
+  std::vector<io::Loop*> loops = {&io::Loop::current()};
+  auto old = Gate::start(loopback(), loops, {}, place.shared());
+  const io::Endpoint at = (*old)->endpoints()[0];
+  std::vector<int> fds = (*old)->hand_over();
+  auto adopted = io::Listener::adopt(fds.at(0));
+  EXPECT_TRUE(adopted.ok());
+  const bool drained = co_await (*old)->drain(io::now_ms() + 1'000);
+  EXPECT_TRUE(drained);
+  // Between the two nobody accepts and nobody is refused.
+  TestClient waiting = co_await TestClient::dial(at);
+  std::vector<io::Listener> doors;
+  doors.push_back(std::move(*adopted));
+  auto next = Gate::start(std::move(doors), loops, {}, place.shared());
+  std::string text = co_await waiting.reply();
+  EXPECT_TRUE(text.starts_with("220 ")) << text;
+  EXPECT_EQ((*old)->counts().sessions, 0u);
+  EXPECT_EQ(next->counts().sessions, 1u);
+  const bool done = co_await next->drain(io::now_ms() + 1'000);
+  EXPECT_TRUE(done);
+}
+
+TEST(Mx, HandingOverRefusesNobody) {
+  TestPlace place;
+  io::run(handed_over(place));
+}
+
+Task<void> taken_back(TestPlace& place, bool at_once) {
+  std::vector<io::Loop*> loops = {&io::Loop::current()};
+  auto gate = Gate::start(loopback(), loops, {}, place.shared());
+  const io::Endpoint at = (*gate)->endpoints()[0];
+  for (const int fd : (*gate)->hand_over()) ::close(fd);
+  if (!at_once) {
+    const bool drained = co_await (*gate)->drain(io::now_ms() + 1'000);
+    EXPECT_TRUE(drained);
+  }
+  (*gate)->take_back();
+  const int taken = co_await send_mails(at, 2);
+  EXPECT_EQ(taken, 2);
+  const bool done = co_await (*gate)->drain(io::now_ms() + 1'000);
+  EXPECT_TRUE(done);
+  const auto late = co_await io::Socket::connect(at, io::now_ms() + 500);
+  EXPECT_FALSE(late.ok());
+}
+
+TEST(Mx, TakenBackItGoesOn) {
+  for (const bool at_once : {true, false}) {
+    TestPlace place;
+    io::run(taken_back(place, at_once));
+  }
+}
+
+Task<void> hurried(TestPlace& place) {
+  std::vector<io::Loop*> loops = {&io::Loop::current()};
+  auto gate = Gate::start(loopback(), loops, {}, place.shared());
+  TestClient client = co_await TestClient::dial((*gate)->endpoints()[0]);
+  std::string text = co_await client.reply();
+  text = co_await client.say("HELO c.example");
+  text = co_await client.say("MAIL FROM:<a@sender.example>");
+  struct Soon {
+    static Task<void> hurry(Gate& at) {
+      const auto slept = co_await io::sleep_until(io::now_ms() + 50);
+      if (slept) at.hurry();
+    }
+  };
+  io::spawn(Soon::hurry(**gate));
+  const std::int64_t started_ms = io::now_ms();
+  const bool done = co_await (*gate)->drain(started_ms + 10'000);
+  EXPECT_FALSE(done);
+  EXPECT_LT(io::now_ms() - started_ms, 5'000);
+  text = co_await client.say("RSET");  // between transactions again: the drain still reaches it
+}
+
+TEST(Mx, ASecondWordEndsTheDrain) {
+  TestPlace place;
+  io::run(hurried(place));
 }
 
 }  // namespace

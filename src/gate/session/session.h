@@ -125,6 +125,7 @@ class Roster {
  public:
   // Sessions between transactions get 421 now, the others after their transaction.
   void drain();
+  void go_on() { draining_ = false; }  // the drain is called off: those that are still there stay
   bool draining() const { return draining_; }
   std::size_t size() const { return size_; }
 

@@ -13,18 +13,20 @@ class OctetPool {
   explicit OctetPool(std::uint64_t limit) : limit_(limit) {}
   bool take(std::uint64_t octets) {
     const std::uint64_t before = used_.fetch_add(octets, std::memory_order_relaxed);
-    if (before + octets <= limit_) return true;
+    if (before + octets <= limit()) return true;
     used_.fetch_sub(octets, std::memory_order_relaxed);
     refused_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
   void give(std::uint64_t octets) { used_.fetch_sub(octets, std::memory_order_relaxed); }
   std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
-  std::uint64_t limit() const { return limit_; }
+  std::uint64_t limit() const { return limit_.load(std::memory_order_relaxed); }
+  // Below what is in use: nothing is taken back, and nothing new is given until enough has come back.
+  void set_limit(std::uint64_t limit) { limit_.store(limit, std::memory_order_relaxed); }
   std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }  // how often take() said no
 
  private:
-  std::uint64_t limit_;
+  std::atomic<std::uint64_t> limit_;
   std::atomic<std::uint64_t> used_{0}, refused_{0};
 };
 

@@ -82,13 +82,20 @@ std::string_view word(Limit limit) {
 }
 
 struct Limits::Impl {
-  Settings settings;
+  mutable std::mutex settings_mutex;
+  std::shared_ptr<const Settings> in_force;
   std::size_t most_per_shard;
   std::array<Shard, kShards> shards;
 
   Shard& shard(const std::string& key) { return shards[std::hash<std::string>()(key) % kShards]; }
 
-  bool exempt(const core::IpAddress& ip) const { return core::in_any(settings.exempt, ip); }
+  // One question asks one set of limits from its beginning to its end.
+  std::shared_ptr<const Settings> settings() const {
+    const std::lock_guard lock(settings_mutex);
+    return in_force;
+  }
+
+  static bool exempt(const Settings& settings, const core::IpAddress& ip) { return core::in_any(settings.exempt, ip); }
 
   // Under a flood of sources the idle ones go; when none is idle, an arbitrary one without sessions goes.
   void make_room(Shard& s, std::int64_t ms) {
@@ -139,9 +146,9 @@ struct Limits::Impl {
   }
 
   // Both the address and its prefix must have room; what the first gave is returned when the second refuses.
-  Limit take_both(const core::IpAddress& ip, Counted what, std::uint64_t ip_limit, std::uint64_t prefix_limit,
-                  Limit ip_word, Limit prefix_word, std::int64_t ms) {
-    if ((!ip_limit && !prefix_limit) || exempt(ip)) return Limit::kNone;
+  Limit take_both(const Settings& settings, const core::IpAddress& ip, Counted what, std::uint64_t ip_limit,
+                  std::uint64_t prefix_limit, Limit ip_word, Limit prefix_word, std::int64_t ms) {
+    if ((!ip_limit && !prefix_limit) || exempt(settings, ip)) return Limit::kNone;
     const std::string key = ip_key(ip);
     if (!take(key, what, 1, ip_limit, ms)) return ip_word;
     if (take(prefix_key(ip), what, 1, prefix_limit, ms)) return Limit::kNone;
@@ -159,8 +166,13 @@ struct Limits::Impl {
 };
 
 Limits::Limits(Settings settings, std::size_t most_keys) : impl_(std::make_unique<Impl>()) {
-  impl_->settings = std::move(settings);
+  impl_->in_force = std::make_shared<const Settings>(std::move(settings));
   impl_->most_per_shard = std::max<std::size_t>(16, most_keys / kShards);
+}
+void Limits::reload(Settings settings) {
+  auto next = std::make_shared<const Settings>(std::move(settings));
+  const std::lock_guard lock(impl_->settings_mutex);
+  impl_->in_force.swap(next);
 }
 Limits::~Limits() = default;
 
@@ -172,8 +184,9 @@ Limits::Place::~Place() {
 
 std::pair<Limits::Place, Limit> Limits::open_session(const core::IpAddress& ip) {
   Place place;
-  const Settings& s = impl_->settings;
-  if ((!s.ip_sessions && !s.prefix_sessions) || impl_->exempt(ip)) return {std::move(place), Limit::kNone};
+  const auto settings = impl_->settings();
+  const Settings& s = *settings;
+  if ((!s.ip_sessions && !s.prefix_sessions) || Impl::exempt(s, ip)) return {std::move(place), Limit::kNone};
   if (!impl_->take_session(ip_key(ip), s.ip_sessions)) return {std::move(place), Limit::kIpSessions};
   if (!impl_->take_session(prefix_key(ip), s.prefix_sessions)) {
     impl_->end_session(ip_key(ip));
@@ -185,32 +198,39 @@ std::pair<Limits::Place, Limit> Limits::open_session(const core::IpAddress& ip) 
 }
 
 Limit Limits::take_mail(const core::IpAddress& ip, std::int64_t ms) {
-  const Settings& s = impl_->settings;
-  return impl_->take_both(ip, kMails, s.ip_mails, s.prefix_mails, Limit::kIpMails, Limit::kPrefixMails, ms);
+  const auto settings = impl_->settings();
+  const Settings& s = *settings;
+  return impl_->take_both(s, ip, kMails, s.ip_mails, s.prefix_mails, Limit::kIpMails, Limit::kPrefixMails, ms);
 }
 
 Limit Limits::take_recipient(const core::IpAddress& ip, std::int64_t ms) {
-  const Settings& s = impl_->settings;
-  return impl_->take_both(ip, kRecipients, s.ip_recipients, s.prefix_recipients, Limit::kIpRecipients,
+  const auto settings = impl_->settings();
+  const Settings& s = *settings;
+  return impl_->take_both(s, ip, kRecipients, s.ip_recipients, s.prefix_recipients, Limit::kIpRecipients,
                           Limit::kPrefixRecipients, ms);
 }
 
 Limit Limits::note_unknown(const core::IpAddress& ip, std::int64_t ms) {
-  const Settings& s = impl_->settings;
-  return impl_->take_both(ip, kUnknown, s.ip_unknown, s.prefix_unknown, Limit::kIpUnknown, Limit::kPrefixUnknown, ms);
+  const auto settings = impl_->settings();
+  const Settings& s = *settings;
+  return impl_->take_both(s, ip, kUnknown, s.ip_unknown, s.prefix_unknown, Limit::kIpUnknown, Limit::kPrefixUnknown,
+                          ms);
 }
 
-bool Limits::exempt(const core::IpAddress& ip) const { return impl_->exempt(ip); }
+bool Limits::exempt(const core::IpAddress& ip) const { return Impl::exempt(*impl_->settings(), ip); }
 
 Limit Limits::harvesting(const core::IpAddress& ip, std::int64_t ms) const {
-  if (impl_->exempt(ip)) return Limit::kNone;
-  if (impl_->reached(ip_key(ip), impl_->settings.ip_unknown, ms)) return Limit::kIpUnknown;
-  return impl_->reached(prefix_key(ip), impl_->settings.prefix_unknown, ms) ? Limit::kPrefixUnknown : Limit::kNone;
+  const auto settings = impl_->settings();
+  const Settings& s = *settings;
+  if (Impl::exempt(s, ip)) return Limit::kNone;
+  if (impl_->reached(ip_key(ip), s.ip_unknown, ms)) return Limit::kIpUnknown;
+  return impl_->reached(prefix_key(ip), s.prefix_unknown, ms) ? Limit::kPrefixUnknown : Limit::kNone;
 }
 
 Limit Limits::take_domain(const std::string& domain, std::uint64_t recipients, std::int64_t ms) {
   const std::string key = "d" + domain;
-  const Settings& s = impl_->settings;
+  const auto settings = impl_->settings();
+  const Settings& s = *settings;
   if (!impl_->take(key, kMails, 1, s.domain_mails, ms)) return Limit::kDomainMails;
   if (impl_->take(key, kRecipients, recipients, s.domain_recipients, ms)) return Limit::kNone;
   if (s.domain_mails) impl_->give_back(key, kMails, 1);

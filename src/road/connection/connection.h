@@ -47,6 +47,7 @@ class Limits {
  public:
   explicit Limits(Settings settings, std::size_t most_keys = 1'000'000);
   ~Limits();
+  void reload(Settings settings);  // what was counted stays counted; a session's place is given back as it was taken
 
   // Holds one session's place; gives it back when destroyed.
   class Place {

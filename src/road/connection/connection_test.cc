@@ -61,6 +61,28 @@ TEST(Limits, ExemptNetworksAndDomains) {
   EXPECT_EQ(limits.take_domain("a.example", 1, 0), Limit::kDomainRecipients);
   EXPECT_EQ(limits.take_domain("b.example", 1, 0), Limit::kNone);
 }
+TEST(Limits, AReloadKeepsWhatWasCounted) {
+  Settings s;
+  s.ip_mails = 3;
+  s.ip_sessions = 1;
+  Limits limits(s);
+  auto [place, limit] = limits.open_session(ip("192.0.2.1"));
+  EXPECT_EQ(limit, Limit::kNone);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(limits.take_mail(ip("192.0.2.1"), 0), Limit::kNone);
+  EXPECT_EQ(limits.take_mail(ip("192.0.2.1"), 0), Limit::kIpMails);
+  s.ip_mails = 4;
+  s.ip_sessions = 2;
+  limits.reload(s);
+  EXPECT_EQ(limits.take_mail(ip("192.0.2.1"), 0), Limit::kNone);
+  EXPECT_EQ(limits.take_mail(ip("192.0.2.1"), 0), Limit::kIpMails);
+  auto [second, also] = limits.open_session(ip("192.0.2.1"));
+  auto [third, too_many] = limits.open_session(ip("192.0.2.1"));
+  EXPECT_EQ(also, Limit::kNone);
+  EXPECT_EQ(too_many, Limit::kIpSessions);
+  s.exempt = {*Network::parse("192.0.2.0/24")};
+  limits.reload(s);
+  EXPECT_EQ(limits.take_mail(ip("192.0.2.1"), 0), Limit::kNone);
+}
 TEST(Limits, MemoryIsBoundedUnderAFloodOfSources) {
   Settings s;
   s.ip_mails = 5;

@@ -122,7 +122,7 @@ core::Task<smtp::Reply> Desk::carry_out(const session::SessionFacts& facts, Open
 
 core::Task<smtp::Reply> Desk::hand_over(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict,
                                         trail::Decided decided, std::int64_t started_us) {
-  const auto hop = world_.hops.find(open.domain->next_hop);
+  const auto hop = open.present.hops->find(open.domain->next_hop);
   const std::int64_t decided_us = world_.clock.now_us();
   trail::Outcome outcome;
   outcome.transaction = open.transaction.id();

@@ -9,8 +9,9 @@
 namespace sekisho::inbound {
 
 Open::Open(World& world, const smtp::Path& path, const smtp::MailParameters& parameters)
-    : transaction(core::TransactionId::make(world.clock.now_us() / 1000, world.config()->node, world.random), path,
-                  parameters, world.config()) {}
+    : present(world.present),
+      transaction(core::TransactionId::make(world.clock.now_us() / 1000, present.config->node, world.random), path,
+                  parameters, present.config) {}
 
 void Open::add(const smtp::Path& path, const smtp::RcptParameters& parameters) {
   transaction.add_rcpt(path, parameters);
@@ -25,8 +26,8 @@ void Open::seal_recipients() {
 
 smtp::Capabilities Desk::capabilities() const {
   smtp::Capabilities out;
-  out.smtp_utf8 = out.dsn = out.require_tls = !world_.hops.empty();
-  for (const auto& [name, hop] : world_.hops) {
+  out.smtp_utf8 = out.dsn = out.require_tls = !world_.present.hops->empty();
+  for (const auto& [name, hop] : *world_.present.hops) {
     const auto offered = hop->capabilities();
     // What nobody has said is not promised; 8BITMIME is what every server takes, if it says so or not.
     out.smtp_utf8 = out.smtp_utf8 && offered && offered->smtp_utf8;
@@ -41,7 +42,8 @@ smtp::Capabilities Desk::capabilities() const {
 }
 
 core::Task<void> Desk::meet_hops() {
-  for (const auto& [name, hop] : world_.hops) co_await hop->meet();
+  const auto hops = world_.present.hops;  // a reload may change them meanwhile
+  for (const auto& [name, hop] : *hops) co_await hop->meet();
 }
 
 Ruling Desk::ruling(const Case& mail) const {
@@ -123,8 +125,8 @@ core::Task<void> Desk::look_at_recipient(const smtp::Path& path, const envelope:
   }
   if (known == envelope::Recipient::kRouting) found("recipient_routing");
   bool unknown = known == envelope::Recipient::kUnknown;
-  const auto hop = world_.hops.find(domain.next_hop);
-  if (known == envelope::Recipient::kAsk && hop != world_.hops.end()) {
+  const auto hop = open.present.hops->find(domain.next_hop);
+  if (known == envelope::Recipient::kAsk && hop != open.present.hops->end()) {
     const auto answer = co_await hop->second->probe(path.text);
     unknown = answer.kind == transfer::ProbeAnswer::Kind::kUnknown;
     if (answer.kind == transfer::ProbeAnswer::Kind::kTemporary)
@@ -192,7 +194,7 @@ void Desk::note_refused(const session::SessionFacts& facts, const Case& mail, st
   verdict.action = verdict.would_be = verdict::Action::kReject;
   verdict.basis = verdict::Basis::kSelfDefence;
   verdict.reasons.push_back({verdict::Stage::kEnvelope, size ? "verdict" : "envelope", finding,
-                             size ? std::to_string(world_.config()->message_bytes) : "", verdict::Action::kReject,
+                             size ? std::to_string(world_.present.config->message_bytes) : "", verdict::Action::kReject,
                              true});
   refused_.receipt = add_receipt(facts, mail, verdict, reply);
   sum_up(facts, mail, verdict, reply);

@@ -17,6 +17,7 @@ struct Open {
   void add(const smtp::Path& path, const smtp::RcptParameters& parameters);
   void seal_recipients();
 
+  const Present present;  // as it was at MAIL
   mail::Transaction transaction;
   Case mail;
   bool observed = false;                          // in every stage: nothing of the mail is touched

@@ -17,7 +17,7 @@ class Inbound final : public session::Road {
   smtp::Capabilities capabilities() const override { return desk_.capabilities(); }
 
   core::Task<session::Step> at_connect(const session::SessionFacts& facts) override {
-    const auto config = world_.config();
+    const auto config = world_.present.config;
     const core::IpAddress& ip = facts.client.ip;
     const std::int64_t now_ms = world_.clock.steady_ms();
     Case mail;
@@ -48,7 +48,7 @@ class Inbound final : public session::Road {
     desk_.note_session(facts, mail);
     session::Step step = session::Continue{};
     if (!mail.findings.empty())
-      step = desk_.judge(facts, mail, world_.config()->policy, verdict::Moment::kHelo, desk_.ruling(mail));
+      step = desk_.judge(facts, mail, world_.present.config->policy, verdict::Moment::kHelo, desk_.ruling(mail));
     if (std::holds_alternative<session::Continue>(step) && facts.extended_helo) co_await desk_.meet_hops();
     co_return step;
   }
@@ -69,7 +69,7 @@ class Inbound final : public session::Road {
     if (std::holds_alternative<session::Verdict>(step)) co_return step;  // nothing costly for those
 
     open->transaction.budget().dns_queries = open->config().dns_queries;
-    co_await read_envelope(mail, open->config(), world_.resolver, world_.clock, world_.clock.now_s(),
+    co_await read_envelope(mail, open->config(), *open->present.resolver, world_.clock, world_.clock.now_s(),
                            open->transaction.budget());
     desk_.note_temporary(mail);
     step = desk_.judge(*facts_, mail, policy, verdict::Moment::kMailFrom, ruling);
@@ -107,8 +107,8 @@ class Inbound final : public session::Road {
     open->transaction.set_message(message);
     open->seal_recipients();
     const unsigned sample = static_cast<unsigned>(world_.random.u64() % 100);
-    co_await read_message(mail, *message, open->config(), world_.resolver, world_.clock, world_.clock.now_s(), sample,
-                          open->transaction.budget(), &world_.pool);
+    co_await read_message(mail, *message, open->config(), *open->present.resolver, world_.clock, world_.clock.now_s(),
+                          sample, open->transaction.budget(), &world_.pool);
     desk_.note_temporary(mail);
     const Ruling ruling = desk_.ruling(mail);
     const std::size_t recipients = open->transaction.rcpt_to().size();

@@ -55,10 +55,20 @@ class Meter {
   virtual void duplicate() = 0;  // delivered, and it may have been before
 };
 
-// What outlives all sessions. One a loop: hops belong to the loop, the rest is shared and thread-safe.
+// The next hops of one loop, by name.
+using Hops = std::map<std::string, std::shared_ptr<transfer::NextHop>>;
+
+// What a reload puts in place as one piece. A transaction keeps the one it began with, and with it the hops.
+struct Present {
+  std::shared_ptr<const Config> config;
+  std::shared_ptr<dns::Resolver> resolver;
+  std::shared_ptr<const Hops> hops;
+};
+
+// What outlives all sessions. One a loop, and `present` is changed on that loop only; the rest is shared and
+// thread-safe.
 struct World {
-  std::function<std::shared_ptr<const Config>()> config;
-  dns::Resolver& resolver;
+  Present present;
   core::Clock& clock;
   core::Random& random;
   trail::Trail& trail;
@@ -71,7 +81,6 @@ struct World {
   partial::Doubts& doubts;
   io::Pool& pool;
   Meter& meter;
-  std::map<std::string, std::unique_ptr<transfer::NextHop>> hops;
 };
 
 // World and facts must outlive the road.
