@@ -31,8 +31,8 @@ int main(int argc, char** argv) {
     const bool right = road::word(got.result) == std::string_view(test.at("cv").as_string());
     passed += right;
     if (!right)
-      std::printf("DIFFERS %s: %s (%s)\n", test.at("id").as_string().c_str(), std::string(road::word(got.result)).c_str(),
-                  got.reason.c_str());
+      std::printf("DIFFERS %s: %s (%s)\n", test.at("id").as_string().c_str(),
+                  std::string(road::word(got.result)).c_str(), got.reason.c_str());
   }
   std::printf("arc: %d of %d\n", passed, cases);
   return cases > 0 && passed >= std::stoi(argv[2]) ? 0 : 1;

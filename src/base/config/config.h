@@ -24,8 +24,9 @@ enum class Kind : std::uint8_t {
   kEndpoints,
 };
 
-// One row (OPTION; OPTION_AT_START where a reload cannot change it). key: "room.name_unit"; "table[].name_unit" for rows of [[table]]. A default of "!" means the key must be
-// given (in each row of its table); "" on kPath, kText or kEndpoint means "not set".
+// One row (OPTION; OPTION_AT_START where a reload cannot change it). key: "room.name_unit"; "table[].name_unit" for
+// rows of [[table]]. A default of "!" means the key must be given (in each row of its table); "" on kPath, kText or
+// kEndpoint means "not set".
 struct Option {
   std::string_view key;
   Kind kind;

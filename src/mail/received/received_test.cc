@@ -74,7 +74,9 @@ TEST(Received, NoHeloLeadsToAnotherAddress) {
           "from unknown (HELO " + helo + ") (192.0.2.1) by mx with SMTP; date",
           "from " + helo + " (192.0.2.1) by mx (10.0.0.1) with Microsoft SMTP Server; date"}) {
       const Clause got = parse(field);
-      if (got.kind == Kind::kFrom) EXPECT_EQ(got.ip.text(), "192.0.2.1") << field;
+      if (got.kind == Kind::kFrom) {
+        EXPECT_EQ(got.ip.text(), "192.0.2.1") << field;
+      }
     }
   }
 }
@@ -82,7 +84,9 @@ TEST(Received, CutAnywhereItIsNeverAnotherAddress) {
   const std::string field = "from mail (mail.example. [192.0.2.1]) (using TLS) by mx.example (Postfix) with SMTP; date";
   for (std::size_t size = 0; size < field.size(); ++size) {
     const Clause got = parse(field.substr(0, size));
-    if (got.kind == Kind::kFrom) EXPECT_EQ(got.ip.text(), "192.0.2.1");
+    if (got.kind == Kind::kFrom) {
+      EXPECT_EQ(got.ip.text(), "192.0.2.1");
+    }
   }
   EXPECT_EQ(parse(std::string(4000, '(')).kind, Kind::kLocal);
   EXPECT_EQ(parse("from x " + std::string(3000, '(')).kind, Kind::kUnreadable);

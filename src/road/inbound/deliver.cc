@@ -78,8 +78,7 @@ transfer::Outcome worst(const std::vector<transfer::RcptOutcome>& outcomes) {
 
 }  // namespace
 
-std::string Desk::add_receipt(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict,
-                              smtp::Reply& reply) {
+std::string Desk::add_receipt(const Case& mail, const verdict::Verdict& verdict, smtp::Reply& reply) {
   if (verdict.reasons.empty()) return "";
   const auto& reason = verdict.reasons.front();
   const auto domain = identity::domain_of(mail.client.mail_from);
@@ -109,7 +108,7 @@ core::Task<smtp::Reply> Desk::carry_out(const session::SessionFacts& facts, Open
   if (verdict.action < verdict::Action::kDefer)
     co_return co_await hand_over(facts, open, verdict, std::move(decided), started_us);
   smtp::Reply reply = verdict.reply;
-  decided.receipt = add_receipt(facts, open.mail, verdict, reply);
+  decided.receipt = add_receipt(open.mail, verdict, reply);
   decided.reply = text_of(reply);
   (reply.temporary() ? deferred_ : rejected_) += 1;
   const std::int64_t road_us = world_.clock.now_us() - started_us;

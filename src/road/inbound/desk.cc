@@ -171,7 +171,7 @@ session::Step Desk::judge(const session::SessionFacts& facts, const Case& mail, 
     reply.close = true;
   }
   // An unknown recipient is told no more than that: a receipt for each would make harvesting a look-up service.
-  if (reply.enhanced != "5.1.1") refused_.receipt = add_receipt(facts, mail, verdict, reply);
+  if (reply.enhanced != "5.1.1") refused_.receipt = add_receipt(mail, verdict, reply);
   sum_up(facts, mail, verdict, reply);
   if (moment == verdict::Moment::kConnect && log::enabled(log::Level::kDebug))
     log::write<log::Event::k_session_refused>(facts.client.ip, facts.client.port, reply.code);
@@ -196,7 +196,7 @@ void Desk::note_refused(const session::SessionFacts& facts, const Case& mail, st
   verdict.reasons.push_back({verdict::Stage::kEnvelope, size ? "verdict" : "envelope", finding,
                              size ? std::to_string(world_.present.config->message_bytes) : "", verdict::Action::kReject,
                              true});
-  refused_.receipt = add_receipt(facts, mail, verdict, reply);
+  refused_.receipt = add_receipt(mail, verdict, reply);
   sum_up(facts, mail, verdict, reply);
   world_.meter.refused(verdict::Moment::kMessage, verdict);
 }

@@ -64,8 +64,7 @@ class Desk {
   core::Task<trail::Digest> take_digest(const mail::Message& message);
   void note_sender(std::string mail_from);
   void note_recipient(const std::string& address);
-  std::string add_receipt(const session::SessionFacts& facts, const Case& mail, const verdict::Verdict& verdict,
-                          smtp::Reply& reply);
+  std::string add_receipt(const Case& mail, const verdict::Verdict& verdict, smtp::Reply& reply);
   core::Task<smtp::Reply> hand_over(const session::SessionFacts& facts, Open& open, const verdict::Verdict& verdict,
                                     trail::Decided decided, std::int64_t started_us);
   bool note_doubts(Open& open, const std::vector<transfer::RcptOutcome>& outcomes,

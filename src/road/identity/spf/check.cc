@@ -10,7 +10,8 @@ namespace sekisho::spf {
 namespace {
 
 // Section 4.3: a malformed name, or one of a single label, is not checked. Mail domains are letters, digits and hyphens
-// (RFC 5321 section 4.1.2), here with underscores and plus signs; so no comment, quote or space gets on to a header or into the DNS.
+// (RFC 5321 section 4.1.2), here with underscores and plus signs; so no comment, quote or space gets on to a header or
+// into the DNS.
 bool is_checkable(std::string_view domain) {
   std::size_t label = 0, labels = 1;
   for (char c : domain) {
