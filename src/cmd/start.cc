@@ -55,7 +55,11 @@ std::string bind_the_rest(Server& s) {
   for (const auto& at : s.settings.mx)
     if (!stands_in(s.doors, at) && !stands_in(s.handed, at)) missing.push_back(at);
   auto bound = mx::Gate::bind(missing);
-  if (!bound) return "mx.listen: " + bound.error();
+  if (!bound) {
+    // Most often it is this very server, started once more.
+    const std::string holder = store::Ledger::holder(s.settings.trail.ledger.folder);
+    return "mx.listen: " + bound.error() + (holder.empty() ? "" : "; " + holder);
+  }
   for (auto& listener : *bound) s.doors.push_back(std::move(listener));
   return {};
 }

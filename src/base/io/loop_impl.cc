@@ -1,5 +1,6 @@
 #include "base/io/loop_impl.h"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -198,6 +199,11 @@ void Source::tell(std::uint32_t events) {
     write_.ready = true;
     write_.waiters.wake_all({});
   }
+}
+bool Source::has_input() {
+  pollfd asked{fd_, POLLIN | POLLRDHUP, 0};
+  read_.ready = ::poll(&asked, 1, 0) > 0;
+  return read_.ready;
 }
 void Source::cancel() {
   read_.waiters.wake_all(IoError::kCancelled);

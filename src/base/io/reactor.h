@@ -93,9 +93,11 @@ class Source {
   // Until there is something to read, which may be so already.
   ReadyWait readable(std::int64_t deadline_ms) {
     ReadyWait wait{*this, Want::kRead, deadline_ms};
-    wait.known = place_ && (read_.ready || ended_);
+    wait.known = place_ && may_read() && has_input();
     return wait;
   }
+  // Asks the kernel: a read that filled its room may have taken all there was, and no edge tells of that.
+  bool has_input();
   // False: at the last look of the loop there was nothing to read. True: perhaps there is.
   bool may_read() const { return !place_ || read_.ready || ended_; }
   // All there was has been read; an end that the kernel told of is still to be read.

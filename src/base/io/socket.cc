@@ -134,14 +134,6 @@ core::Task<core::Result<void, IoError>> Socket::wait_readable(std::int64_t deadl
   auto impl = impl_;
   if (!impl || !impl->open()) co_return core::error(IoError::kOther);
   if (impl->tls && impl->tls->buffered()) co_return core::Result<void, IoError>{};
-  // A read that filled its room may have taken all there was: the kernel is asked before anybody is told.
-  if (!impl->tls && impl->source.may_read()) {
-    char octet;
-    if (::recv(impl->source.fd(), &octet, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN)
-      co_return core::Result<void, IoError>{};
-    auto fresh = impl->source.ready(Source::Want::kRead, deadline_ms);
-    co_return co_await fresh;
-  }
   auto wait = impl->source.readable(deadline_ms);
   co_return co_await wait;
 }

@@ -66,6 +66,7 @@ bool Notifier::send(const std::string& text) {
 }
 
 void Notifier::ready(std::string_view status) {
+  if (fd_ < 0) return;
   const std::string text = "READY=1\nSTATUS=" + std::string(status) + "\nMAINPID=" + std::to_string(::getpid());
   // A lost READY ends the service after its start time-out, so a full queue is waited out.
   for (int waited_ms = 0; !send(text) && errno == EAGAIN && waited_ms < kPatienceMs; waited_ms += 20)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
@@ -347,6 +348,15 @@ TEST(Notify, WithoutAManagerItIsSilent) {
     EXPECT_EQ(notifier.watchdog_ms(), 0);
     EXPECT_FALSE(notifier.alive());
   }
+}
+
+// With errno left at EAGAIN by whatever ran before, a server without a manager once waited a second for nobody.
+TEST(Notify, ReadyWaitsForNobody) {
+  Notifier notifier{std::string()};
+  errno = EAGAIN;
+  const auto before = std::chrono::steady_clock::now();
+  notifier.ready("");
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::milliseconds(500));
 }
 
 TEST(Notify, AFullQueueIsNotWaitedFor) {

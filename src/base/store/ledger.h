@@ -119,6 +119,8 @@ class Ledger {
   // All durable records behind `after` in order ({}: all there are). Octets before it are not read.
   ScanReport scan(const Position& after, const Visitor& visit) const;
   VerifyReport verify() const;
+  // Who has it open, in a sentence that says what to do; "" when nobody has.
+  static std::string holder(const std::string& folder);
   // The same for a ledger nobody has open (takes the lock, changes nothing).
   static core::Result<VerifyReport, StoreError> verify_folder(const std::string& folder);
   static core::Result<ScanReport, StoreError> scan_folder(const std::string& folder, const Visitor& visit);

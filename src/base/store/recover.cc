@@ -47,6 +47,15 @@ core::Result<FolderLock, StoreError> FolderLock::take(const std::string& folder)
   return FolderLock(fd);
 }
 
+std::string Ledger::holder(const std::string& folder) {
+  const std::string path = folder + "/lock";
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
+  const bool held = ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(fd);
+  return held ? path + ": " + tell_holder(path) : "";
+}
+
 FolderLock::~FolderLock() {
   if (fd_ >= 0) ::close(fd_);
 }

@@ -75,6 +75,16 @@ struct Gate::Impl {
       door->listener.cancel();
     }
   }
+  // An acceptor that was not waiting when its door was to be left has not heard of it: it is told again.
+  bool still_accepts() const {
+    bool any = false;
+    for (const auto& door : doors) {
+      if (!door->accepting) continue;
+      door->listener.cancel();
+      any = true;
+    }
+    return any;
+  }
   template <class Work>
   void on_rosters(Work work) {
     for (const Seat& seat : seats) {
@@ -200,12 +210,12 @@ core::Task<bool> Gate::drain(std::int64_t deadline_ms) {
   impl->hurried = false;
   if (!impl->handed_over) impl->leave(Impl::Leaving::kTurnAway);
   impl->on_rosters([](session::Roster& roster) { roster.drain(); });
-  const auto turn = co_await io::sleep_until(io::now_ms() + 1);  // the acceptors end, and with them the doors
-  if (!turn) co_return false;
-  while (impl->draining && impl->sessions.load(std::memory_order_relaxed) > 0) {
+  for (;;) {
+    const bool accepting = impl->still_accepts();
+    if (!impl->draining || (!accepting && impl->sessions.load(std::memory_order_relaxed) == 0)) break;
     const std::int64_t now_ms = io::now_ms();
     if (now_ms >= deadline_ms || impl->hurried) co_return false;
-    const auto slept = co_await io::sleep_until(std::min(now_ms + kDrainStepMs, deadline_ms));
+    const auto slept = co_await io::sleep_until(std::min(now_ms + (accepting ? 1 : kDrainStepMs), deadline_ms));
     if (!slept) co_return false;
   }
   co_return impl->draining;

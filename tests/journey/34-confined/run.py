@@ -122,8 +122,8 @@ def refusals(folder, sink, user):
     need(code == 2 and "/ledger does not belong to nobody" in said and "chown -R nobody: " in said, "a state of root's is refused: " + said.strip())
     code, said = started("unknown", user_name="no-such-user")
     need(code == 2 and 'server.user: there is no user "no-such-user"' in said, said.strip())
-    code, said = started("root", user_name="root", before=())
-    need(code == 0 or "root" in said, "control: root stays root when asked to")
+    code, said = started("root", user_name="root", before=("timeout", "--preserve-status", "4"))
+    need(code == 0 and " ready " in said and "runs_as_root" in said, "control: root stays root when asked to: " + said.strip())
     code, said = started("other", user_name="daemon", before=("setpriv", "--reuid=%d" % user.pw_uid, "--regid=%d" % user.pw_gid, "--clear-groups"))
     need(code == 2 and "only root can become daemon" in said, said.strip())
 
