@@ -1,9 +1,11 @@
 #include "base/config/config.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -389,10 +391,11 @@ core::Result<Values, std::vector<Problem>> parse(std::string_view toml, const st
 core::Result<Values, std::vector<Problem>> load(const std::string& file, const Table& table) {
   std::error_code fault;
   const auto size = std::filesystem::file_size(file, fault);
+  errno = 0;
   std::ifstream in(file, std::ios::binary);
   if (fault || !in) {
     std::vector<Problem> problems{
-        {file, 0, fault ? "cannot be read: " + fault.message() : "cannot be opened for reading"}};
+        {file, 0, "cannot be read: " + (fault ? fault.message() : std::string(std::strerror(errno)))}};
     return core::error(std::move(problems));
   }
   if (size > (1u << 20)) {

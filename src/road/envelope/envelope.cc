@@ -1,5 +1,7 @@
 #include "road/envelope/envelope.h"
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "base/core/text.h"
@@ -23,8 +25,9 @@ const LocalDomain* LocalDomains::first() const {
 }
 
 core::Result<std::unordered_set<std::string>, std::string> LocalDomains::read_recipients(const std::string& file) {
+  errno = 0;
   std::ifstream in(file);
-  if (!in) return core::error(file + ": cannot be opened for reading");
+  if (!in) return core::error(file + ": cannot be read: " + std::strerror(errno));
   std::unordered_set<std::string> out;
   std::string line;
   for (std::size_t number = 1; std::getline(in, line); ++number) {
@@ -36,6 +39,7 @@ core::Result<std::unordered_set<std::string>, std::string> LocalDomains::read_re
                            ": one local part a line, without spaces and without @domain");
     out.insert(core::to_lower(text));
   }
+  if (in.bad()) return core::error(file + ": cannot be read to its end: " + std::strerror(errno));
   return out;
 }
 
