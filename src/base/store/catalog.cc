@@ -181,10 +181,20 @@ Catalog::Walk Catalog::walk(const SegmentName& name, std::uint64_t limit, Proble
   walk.started = reader.magic_ok();
   if (!walk.started && walk.size >= kSegmentHead && reader.os_error() == 0)
     problems.push_back({ProblemKind::kDamaged, file, 0, "the file does not begin like a segment"});
+  const std::uint64_t file_size = walk.size;
+  std::optional<std::uint64_t> content;
   Frame frame;
   for (;;) {
     Step step = reader.next(frame);
     bool skipped = false;
+    // A segment that was closed is cut behind its last record. One that was not may end in zeros, and no frame begins
+    // so.
+    if (limit == UINT64_MAX && walk.records > 0 && (step == Step::kTorn || step == Step::kDamage)) {
+      if (!content) content = reader.content_end();
+      walk.size = std::max(*content, reader.offset());  // the last octets of a record may be zeros, too
+      walk.reserve = file_size - walk.size;
+      if (walk.size == reader.offset()) step = Step::kEnd;
+    }
     if (step == Step::kTorn || step == Step::kDamage) {
       if (reader.os_error() == 0 && skip_damage(reader, frame, walk.last_seq, file, problems))
         skipped = true, step = Step::kFrame;

@@ -62,7 +62,9 @@ class Catalog {
   Limits limits(const std::vector<SegmentName>& segments) const;
 
   struct Walk {
-    std::uint64_t records = 0, last_seq = 0, end = kSegmentHead, size = 0;
+    std::uint64_t records = 0, last_seq = 0, end = kSegmentHead;
+    std::uint64_t size = 0;     // of the file; where it was never closed, without the zeros at its end
+    std::uint64_t reserve = 0;  // those zeros
     Chain first{}, last{};
     std::uint64_t first_seq = 0;
     Step stopped = Step::kEnd;  // kEnd: to the limit; kTorn, kDamage: nothing more could be read from `end` on

@@ -33,6 +33,16 @@ core::Result<std::size_t, OsError> FileOps::write(int fd, std::string_view octet
   return static_cast<std::size_t>(written);
 }
 
+core::Result<void, OsError> FileOps::reserve(int fd, std::uint64_t from, std::uint64_t to) {
+  static const std::string zeros(64 * 1024, '\0');
+  while (from < to) {
+    const auto written = FileOps::write(fd, std::string_view(zeros).substr(0, to - from), from);
+    if (!written) return core::error(written.error());
+    from += *written;
+  }
+  return {};
+}
+
 core::Result<void, OsError> FileOps::sync(int fd) { return outcome(::fdatasync(fd)); }
 
 core::Result<void, OsError> FileOps::sync_folder(const std::string& path) {

@@ -17,6 +17,8 @@ class FileOps {
   virtual core::Result<int, OsError> open(const std::string& path, int flags, unsigned mode);
   // May write less than asked, never nothing without an error.
   virtual core::Result<std::size_t, OsError> write(int fd, std::string_view octets, std::uint64_t offset);
+  // Puts zeros into [from, to), behind what was written: later writes there need no new block and no new file size.
+  virtual core::Result<void, OsError> reserve(int fd, std::uint64_t from, std::uint64_t to);
   virtual core::Result<void, OsError> sync(int fd);                          // fdatasync(2)
   virtual core::Result<void, OsError> sync_folder(const std::string& path);  // makes names durable
   virtual core::Result<void, OsError> truncate(int fd, std::uint64_t size);

@@ -138,15 +138,119 @@ TEST(FailingDisk, ShortOfDisk) {
   EXPECT_FALSE(open({.folder = folder.path, .min_free_bytes = 1})->short_of_disk());
 }
 
-// A ledger as a killed process leaves it: ten records, no closing head.
+// A ledger as a killed process leaves it: ten records, no closing head; without the zeros of its reserve.
 std::string killed(const std::string& folder, core::Clock& clock, std::vector<Position>& positions) {
   auto ledger = open({.folder = folder, .clock = &clock});
   for (int i = 0; i < 10; ++i) positions.push_back(*ledger->append_now({16, 0, "record number " + std::to_string(i)}));
-  const std::string octets = slurp(folder + kSegment);
+  std::string octets = slurp(folder + kSegment);
+  EXPECT_GT(octets.size(), 64u * 1024);  // the reserve is there
+  octets.resize(positions.back().offset + frame_size(15));
   ledger.reset();
   spit(folder + kSegment, octets);
   fs::remove(folder + "/head");
   return octets;
+}
+
+TEST(Reserve, IsGoneFromAClosedSegment) {
+  Folder folder;
+  core::FixedClock clock(kNoon);
+  auto ledger = open({.folder = folder.path, .clock = &clock});
+  ASSERT_TRUE(ledger->append_now({16, 0, "first day"}).ok());
+  EXPECT_GT(fs::file_size(folder.path + kSegment), 64u * 1024);
+  clock.advance_ms(86'400'000);
+  ASSERT_TRUE(ledger->append_now({16, 0, "second day"}).ok());
+  EXPECT_LT(fs::file_size(folder.path + kSegment), 1024u);
+  ledger.reset();
+  EXPECT_LT(fs::file_size(folder.path + "/2027-01-16.000.log"), 1024u);
+  const auto report = Ledger::verify_folder(folder.path);
+  expect_ok(*report);
+  EXPECT_EQ(report->superseded_bytes, 0u);
+}
+
+TEST(Reserve, OfAKilledWriterIsTheEnd) {
+  Folder folder;
+  core::FixedClock clock(kNoon);
+  std::vector<Position> positions;
+  const std::string whole = killed(folder.path, clock, positions);
+  for (const std::size_t zeros : {1u, 60u, 4096u, 65'536u, 300'000u}) {
+    spit(folder.path + kSegment, whole + std::string(zeros, '\0'));
+    fs::remove(folder.path + "/head");
+    const auto report = Ledger::verify_folder(folder.path);
+    expect_ok(*report);
+    EXPECT_EQ(report->records, 11u);
+    EXPECT_EQ(report->superseded_bytes, 0u);
+    auto ledger = open({.folder = folder.path, .clock = &clock});
+    EXPECT_TRUE(ledger->open_problems().empty()) << zeros;
+    EXPECT_EQ(fs::file_size(folder.path + kSegment), whole.size());
+    EXPECT_EQ(texts(*ledger).size(), 10u);
+    ASSERT_TRUE(ledger->append_now({16, 0, "more"}).ok());
+    expect_ok(ledger->verify());
+    ledger.reset();
+    expect_ok(*Ledger::verify_folder(folder.path));
+    EXPECT_FALSE(fs::exists(folder.path + "/saved"));
+  }
+}
+
+TEST(Reserve, ATornRecordInFrontOfItIsCutSavedAndTold) {
+  Folder folder;
+  core::FixedClock clock(kNoon);
+  std::vector<Position> positions;
+  const std::string whole = killed(folder.path, clock, positions);
+  const std::uint64_t end = positions[9].offset;
+  const std::string path = folder.path + kSegment;
+  for (std::uint64_t size = end; size < whole.size(); size += 3) {
+    spit(path, whole.substr(0, size) + std::string(70'000, '\0'));
+    fs::remove(folder.path + "/head");
+    // What a record's own zeros were cannot be told from the reserve's.
+    std::size_t content = size;
+    while (content > end && whole[content - 1] == '\0') --content;
+    auto report = Ledger::verify_folder(folder.path);
+    EXPECT_EQ(has(report->problems, ProblemKind::kTornTail), content != end) << size;
+    auto ledger = open({.folder = folder.path, .clock = &clock});
+    EXPECT_EQ(fs::file_size(path), end) << size;
+    EXPECT_EQ(texts(*ledger).size(), 9u);
+    ASSERT_EQ(ledger->open_problems().size(), content == end ? 0u : 1u) << size;
+    if (content == end) continue;
+    EXPECT_NE(ledger->open_problems()[0].text.find(std::to_string(content - end) + " octets"), std::string::npos);
+    EXPECT_EQ(slurp(folder.path + "/saved/2027-01-15.000.log." + std::to_string(end) + ".tail"),
+              whole.substr(end, content - end));
+  }
+}
+
+TEST(Reserve, WhatStandsInItIsTold) {
+  Folder folder;
+  core::FixedClock clock(kNoon);
+  std::vector<Position> positions;
+  const std::string whole = killed(folder.path, clock, positions);
+  for (const std::size_t at : {0u, 1u, 5u, 4095u, 69'999u}) {
+    std::string octets = whole + std::string(70'000, '\0');
+    octets[whole.size() + at] = 4;
+    spit(folder.path + kSegment, octets);
+    EXPECT_TRUE(has(Ledger::verify_folder(folder.path)->problems, ProblemKind::kTornTail)) << at;
+  }
+  // Zeros with a record behind them are damage, not an end.
+  std::string octets = whole;
+  std::fill(octets.begin() + static_cast<std::ptrdiff_t>(positions[4].offset),
+            octets.begin() + static_cast<std::ptrdiff_t>(positions[5].offset), '\0');
+  spit(folder.path + kSegment, octets + std::string(70'000, '\0'));
+  EXPECT_TRUE(has(Ledger::verify_folder(folder.path)->problems, ProblemKind::kDamaged));
+  auto ledger = open({.folder = folder.path, .clock = &clock});
+  EXPECT_TRUE(has(ledger->open_problems(), ProblemKind::kDamaged));
+  EXPECT_EQ(texts(*ledger).size(), 8u);  // the record and the one that is built on it
+}
+
+TEST(Reserve, ADiskWithoutRoomForItStillTakesRecords) {
+  Folder folder;
+  FailingFiles files;
+  files.fail_reserves = -1;
+  files.error = ENOSPC;
+  core::FixedClock clock(kNoon);
+  auto ledger = open({.folder = folder.path, .files = &files, .clock = &clock});
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(ledger->append_now({16, 0, std::string(9000, 'x')}).ok()) << i;
+  EXPECT_EQ(ledger->counts().rewrites, 0u);
+  expect_ok(ledger->verify());
+  ledger.reset();
+  expect_ok(*Ledger::verify_folder(folder.path));
 }
 
 TEST(Damage, TornTailAtEachOctetIsCutSavedAndTold) {

@@ -1,7 +1,9 @@
 #pragma once
 // What the ledger's tests share: a folder of its own, whole reads, and disks that fail.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -66,19 +68,22 @@ inline bool has(const Problems& problems, ProblemKind kind) {
 // A disk that fails as told and, like the real one, drops what was not synced when an fsync fails, and then says yes.
 class FailingFiles : public FileOps {
  public:
-  std::atomic<int> fail_writes{0}, fail_syncs{0}, fail_renames{0}, fail_opens{0};  // how many of the next ones; -1 all
+  // how many of the next ones; -1 all
+  std::atomic<int> fail_writes{0}, fail_reserves{0}, fail_syncs{0}, fail_renames{0}, fail_opens{0};
   std::atomic<int> error{EIO};
   std::atomic<std::size_t> largest_write{SIZE_MAX};
   std::atomic<int> syncs_after_failure{0};
 
   core::Result<int, OsError> open(const std::string& path, int flags, unsigned mode) override {
     if (path.ends_with(".log") && take(fail_opens)) return core::error(error.load());
+    if ((flags & O_ACCMODE) == O_WRONLY) flags = (flags & ~O_ACCMODE) | O_RDWR;
     auto fd = FileOps::open(path, flags, mode);
     const std::lock_guard lock(mutex_);
-    if (fd) synced_[*fd] = fs::file_size(path), failed_.erase(*fd);
+    if (fd) synced_[*fd] = {fs::file_size(path), {}}, failed_.erase(*fd);
     return fd;
   }
   core::Result<std::size_t, OsError> write(int fd, std::string_view octets, std::uint64_t offset) override {
+    remember(fd, octets.size(), offset);
     if (take(fail_writes)) {
       // ENOSPC comes in the middle of a write, too.
       (void)FileOps::write(fd, octets.substr(0, octets.size() / 2), offset);
@@ -86,16 +91,24 @@ class FailingFiles : public FileOps {
     }
     return FileOps::write(fd, octets.substr(0, largest_write), offset);
   }
+  core::Result<void, OsError> reserve(int fd, std::uint64_t from, std::uint64_t to) override {
+    if (!take(fail_reserves)) return FileOps::reserve(fd, from, to);
+    (void)FileOps::reserve(fd, from, from + (to - from) / 2);
+    return core::error(error.load());
+  }
   core::Result<void, OsError> sync(int fd) override {
     const std::lock_guard lock(mutex_);
     if (failed_.contains(fd)) ++syncs_after_failure;
+    Synced& synced = synced_[fd];
     if (take(fail_syncs)) {
       failed_.insert(fd);
-      (void)FileOps::truncate(fd, synced_[fd]);
+      for (; !synced.before.empty(); synced.before.pop_back())
+        (void)FileOps::write(fd, synced.before.back().second, synced.before.back().first);
+      (void)FileOps::truncate(fd, synced.size);
       return core::error(error.load());
     }
     auto done = FileOps::sync(fd);
-    synced_[fd] = static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_END));
+    synced = {static_cast<std::uint64_t>(::lseek(fd, 0, SEEK_END)), {}};
     return done;
   }
   core::Result<void, OsError> rename(const std::string& from, const std::string& to) override {
@@ -109,8 +122,19 @@ class FailingFiles : public FileOps {
     if (left > 0) --left;
     return true;
   }
+  void remember(int fd, std::size_t size, std::uint64_t offset) {
+    std::string before(size, '\0');
+    const ssize_t got = ::pread(fd, before.data(), size, static_cast<off_t>(offset));
+    before.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    const std::lock_guard lock(mutex_);
+    if (!before.empty()) synced_[fd].before.emplace_back(offset, std::move(before));
+  }
+  struct Synced {
+    std::uint64_t size = 0;
+    std::vector<std::pair<std::uint64_t, std::string>> before;  // what was written over since
+  };
   std::mutex mutex_;
-  std::map<int, std::uint64_t> synced_;
+  std::map<int, Synced> synced_;
   std::set<int> failed_;
 };
 

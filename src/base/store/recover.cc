@@ -79,13 +79,13 @@ core::Result<std::string, StoreError> save_tail(FileOps& files, const Catalog& c
   return path;
 }
 
-core::Result<void, StoreError> cut(FileOps& files, const std::string& path, std::uint64_t end) {
+core::Result<void, StoreError> cut(FileOps& files, const std::string& path, std::uint64_t end, const char* what) {
   const auto fd = files.open(path, O_WRONLY, 0600);
-  if (!fd) return core::error(os_failure(fd.error(), path, end, "cutting the torn tail"));
+  if (!fd) return core::error(os_failure(fd.error(), path, end, what));
   auto done = files.truncate(*fd, end);
   if (done) done = files.sync(*fd);
   files.close(*fd);
-  if (!done) return core::error(os_failure(done.error(), path, end, "cutting the torn tail"));
+  if (!done) return core::error(os_failure(done.error(), path, end, what));
   return {};
 }
 
@@ -98,7 +98,7 @@ core::Result<void, StoreError> cut_tail(FileOps& files, const Catalog& catalog, 
   if (walk.records == 0) {
     if (auto gone = files.unlink(path); !gone)
       return core::error(os_failure(gone.error(), path, 0, "removing an empty segment"));
-  } else if (auto done = cut(files, path, from); !done) {
+  } else if (auto done = cut(files, path, from, "cutting the torn tail"); !done) {
     return done;
   }
   problems.push_back(
@@ -158,6 +158,9 @@ core::Result<Recovered, StoreError> recover(FileOps& files, const Catalog& catal
     const bool torn = walk.stopped == Step::kTorn || walk.stopped == Step::kDamage || walk.records == 0;
     if (torn && !unreadable) {
       if (auto done = cut_tail(files, catalog, name, walk, out.problems); !done) return core::error(done.error());
+    } else if (walk.reserve != 0 && !unreadable) {
+      auto done = cut(files, catalog.path(name), walk.size, "cutting the reserve of a writer that was killed");
+      if (!done) return core::error(done.error());
     }
     if (walk.records == 0) {
       segments.pop_back();

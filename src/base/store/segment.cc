@@ -137,4 +137,20 @@ Step SegmentReader::resync(Frame& frame, std::uint64_t last_seq) {
   return Step::kEnd;
 }
 
+std::uint64_t SegmentReader::content_end() {
+  constexpr std::size_t kPiece = 64 * 1024;
+  std::string piece;
+  const std::uint64_t least = std::min(offset_, limit_);
+  for (std::uint64_t end = limit_; end > least;) {
+    const std::uint64_t begin = end - std::min<std::uint64_t>(kPiece, end - least);
+    piece.resize(end - begin);
+    const auto got = source_.read(begin, piece.data(), piece.size());
+    if (!got) return os_error_ = got.error(), limit_;
+    const auto last = std::string_view(piece).substr(0, *got).find_last_not_of('\0');
+    if (last != std::string_view::npos) return begin + last + 1;
+    end = begin;
+  }
+  return least;
+}
+
 }  // namespace sekisho::store

@@ -95,6 +95,9 @@ class SegmentReader {
   Step next(Frame& frame);
   // Looks behind offset() for the next frame that holds with the 32 octets before it and whose seq is above last_seq.
   Step resync(Frame& frame, std::uint64_t last_seq);
+  // Behind the last octet before the limit that is not zero; offset() when there is none. A writer that was killed
+  // leaves the zeros of its reserve.
+  std::uint64_t content_end();
   void seek(std::uint64_t offset) { offset_ = offset; }
   std::uint64_t offset() const { return offset_; }
   int os_error() const { return os_error_; }  // errno of the last read that failed, 0 if none did

@@ -70,6 +70,7 @@ class Writer {
   Failure open_part(std::int32_t day, std::vector<Stored>& stored);
   Failure continue_last();
   Failure write_and_sync();
+  void reserve();
   void add_record(const FrameFacts& facts, std::string_view fields, std::vector<Stored>& stored);
   void add_head(int kind, std::vector<Stored>& stored);
   bool head_due() const;
@@ -99,6 +100,7 @@ class Writer {
   End durable_, building_;
   std::string buffer_;  // to be written at write_at_
   std::uint64_t write_at_ = 0;
+  std::uint64_t reserved_ = 0;  // up to here zeros were written, or there was no room for them
   ChainHasher hasher_;
   TipFile tip_;
   std::uint64_t head_seq_ = 0;          // seq of the last durable head

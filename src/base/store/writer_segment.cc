@@ -11,6 +11,12 @@
 
 namespace sekisho::store {
 
+namespace {
+// A record that makes the file longer costs a commit of the file system's journal; one inside of it does not. Young
+// segments reserve little, old ones about the records of a second under load.
+constexpr std::uint64_t kLeastReserve = 64 * 1024, kMostReserve = 1024 * 1024;
+}  // namespace
+
 Writer::Failure Writer::ensure_segment(std::int32_t day, std::vector<Stored>& stored) {
   if (segment_ && segment_->day < day && finished_day_ != segment_->day) finish_day();
   buffer_.clear();
@@ -27,6 +33,7 @@ Writer::Failure Writer::continue_last() {
   const auto fd = files_.open(path, O_WRONLY, 0600);
   if (!fd) return os_failure(fd.error(), path, durable_.offset, "opening the segment again");
   fd_ = *fd;
+  reserved_ = durable_.offset;
   return {};
 }
 
@@ -43,7 +50,7 @@ Writer::Failure Writer::open_part(std::int32_t day, std::vector<Stored>& stored)
   opening_ = name;
   if (auto synced = files_.sync_folder(catalog_.folder()); !synced)
     return os_failure(synced.error(), catalog_.path(name), 0, "making the segment's name durable");
-  write_at_ = 0;
+  write_at_ = reserved_ = 0;
   buffer_ = kSegmentMagic;
   buffer_.append(durable_.chain.data(), kChainSize);
   add_head(0, stored);
@@ -94,9 +101,19 @@ Writer::Failure Writer::write_and_sync() {
     if (!written) return os_failure(written.error(), path, offset, "writing records");
     rest.remove_prefix(std::min(*written, rest.size()));
   }
+  reserve();
   if (auto synced = files_.sync(fd_); !synced)
     return os_failure(synced.error(), path, write_at_, "fdatasync of records");
   return {};
+}
+
+// Where there is no room for it the records make the file grow one by one, and it is tried again further on.
+void Writer::reserve() {
+  const std::uint64_t end = write_at_ + buffer_.size();
+  if (end <= reserved_) return;
+  reserved_ = end + std::clamp(end / 2, kLeastReserve, kMostReserve);
+  // The last room on a disk is not for zeros.
+  if (!files_.reserve(fd_, end, reserved_)) (void)files_.truncate(fd_, end);
 }
 
 void Writer::accept() {
@@ -165,6 +182,8 @@ void Writer::close_segment() {
     }
     if (settings_.on_commit) settings_.on_commit(std::move(stored));
   }
+  // Best effort: zeros that stay are no records, and the next segment's head says where this one's end.
+  if (fd_ >= 0 && reserved_ > durable_.offset) (void)files_.truncate(fd_, durable_.offset);
   files_.close(std::exchange(fd_, -1));
 }
 
