@@ -26,21 +26,29 @@ core::Result<void, DataFault> DataWriter::append(std::string_view octets, std::s
     }
     // RFC 5321 section 4.5.2: a line that begins with a dot gets one more.
     if (at_line_start_ && form_ == Form::kDotStuffed && octets.front() == '.') out += '.';
-    at_line_start_ = false;
-    const std::size_t lf = std::min(octets.find('\n'), octets.size());
-    const std::size_t cr = octets.substr(0, lf).find('\r');
-    if (cr != std::string_view::npos) {
-      out.append(octets, 0, cr + 1);
-      octets.remove_prefix(cr + 1);
-      after_cr_ = true;
-    } else if (lf != octets.size()) {
-      return core::error(DataFault::kBareLf);
-    } else {
-      out.append(octets);
-      break;
-    }
+    auto lines = take_lines(octets);
+    if (!lines) return core::error(lines.error());
+    out.append(*lines);
   }
   return {};
+}
+
+// All up to a line that needs a dot, a CR whose LF has not come, or the end; at least one octet.
+core::Result<std::string_view, DataFault> DataWriter::take_lines(std::string_view& octets) {
+  at_line_start_ = false;
+  std::size_t end = 0;
+  while (end < octets.size() && !after_cr_) {
+    if (at_line_start_ && form_ == Form::kDotStuffed && octets[end] == '.') break;
+    const std::size_t cr = std::min(octets.find('\r', end), octets.size());
+    if (cr > end && std::memchr(octets.data() + end, '\n', cr - end)) return core::error(DataFault::kBareLf);
+    after_cr_ = cr + 1 == octets.size();
+    at_line_start_ = cr + 1 < octets.size();
+    if (at_line_start_ && octets[cr + 1] != '\n') return core::error(DataFault::kBareCr);
+    end = std::min(cr + 2, octets.size());
+  }
+  const std::string_view taken = octets.substr(0, end);
+  octets.remove_prefix(end);
+  return taken;
 }
 
 core::Result<void, DataFault> DataWriter::finish(std::string& out) {

@@ -30,6 +30,8 @@ class DataWriter {
   core::Result<void, DataFault> finish(std::string& out);
 
  private:
+  core::Result<std::string_view, DataFault> take_lines(std::string_view& octets);
+
   Form form_;
   bool at_line_start_ = true;
   bool after_cr_ = false;

@@ -16,7 +16,10 @@ DataReader::DataReader(const DataLimits& limits, OctetLease lease, std::uint64_t
 
 bool DataReader::feed(std::string_view& input) {
   LineReader::Piece piece;
+  bool in_bulk = true;
   while (!input.empty()) {
+    if (in_bulk) in_bulk = take_clean_lines(input);
+    if (input.empty()) return false;
     const std::string_view before = input;
     lines_.next(input, piece);
     const std::string_view taken = before.substr(0, before.size() - input.size());
@@ -60,6 +63,28 @@ void DataReader::note_faults() {
   if (faults.bare()) fail(DataFault::kBareLineEnd);
   if (faults.nul) fail(DataFault::kNul);
   if (faults.too_long) fail(DataFault::kLineTooLong);
+}
+
+// Whole lines without a fault or a leading dot, which is what mails are made of, are stored in one go. False when it is
+// not worth to try again with this input: each octet of it is looked at once, however it is made.
+bool DataReader::take_clean_lines(std::string_view& input) {
+  if (fault_ != DataFault::kNone || place_ != Place::kStart || !lines_.at_start()) return true;
+  std::size_t end = 0;
+  while (end < input.size() && input[end] != '.') {
+    const std::size_t cr = input.find('\r', end);
+    if (cr == std::string_view::npos || cr + 1 == input.size() || input[cr + 1] != '\n') break;
+    if (cr + 2 - end > limits_.line_bytes) break;
+    if (cr > end && std::memchr(input.data() + end, '\n', cr - end)) break;
+    end = cr + 2;
+  }
+  if (end == 0) return true;
+  const std::string_view lines = input.substr(0, end);
+  if (lines.find('\0') != std::string_view::npos || seen_ + end > limits_.discard_bytes) return false;
+  seen_ += end;
+  store(lines);
+  remember(lines);
+  input.remove_prefix(end);
+  return true;
 }
 
 void DataReader::line_piece(std::string_view octets) {

@@ -53,6 +53,7 @@ class DataReader {
  private:
   enum class Place : unsigned char { kStart, kDot, kRest };
   void note_faults();
+  bool take_clean_lines(std::string_view& input);
   void line_piece(std::string_view octets);
   void line_end();
   void store(std::string_view octets);

@@ -32,6 +32,8 @@ class LineReader {
   const LineFaults& faults() const { return faults_; }
   // Octets of that line so far, with its CRLF, stored or not.
   std::uint64_t length() const { return length_; }
+  // No octet of a line has been taken whose end was not.
+  bool at_start() const { return ended_ || (length_ == 0 && !holds_cr_); }
   // The input stopped after a CR whose LF has not come.
   bool holds_cr() const { return holds_cr_; }
 
