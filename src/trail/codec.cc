@@ -159,6 +159,7 @@ class Decoder {
  public:
   explicit Decoder(std::string_view octets) {
     store::FieldReader reader(octets);
+    fields_.reserve(octets.size() / 12);  // few fields are shorter
     while (const auto field = reader.next()) fields_.push_back(*field);
     damaged_ = reader.damaged();
   }

@@ -1,6 +1,6 @@
 #include "trail/projection.h"
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
 #include <set>
@@ -10,9 +10,8 @@
 namespace sekisho::trail {
 
 IndexValue index_octets(std::string_view octets) {
-  static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  unsigned char digest[32];
-  EVP_Digest(octets.data(), octets.size(), digest, nullptr, sha256, nullptr);
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(octets.data()), octets.size(), digest);
   IndexValue out{};
   std::copy_n(digest, out.size(), out.begin());
   return out;

@@ -54,9 +54,9 @@ struct Socket::Impl {
     if (tls) tls->close_notify();
     tls.reset();
     // Unread octets would turn the close into a RST, which can destroy the last reply on its way (RFC 1122
-    // section 4.2.2.13).
+    // section 4.2.2.13). What comes after the loop's last look would do so anyway.
     char rest[4096];
-    for (int i = 0; i < 16 && !ended; ++i)
+    for (int i = 0; i < 16 && !ended && source.may_read(); ++i)
       if (::recv(source.fd(), rest, sizeof rest, MSG_DONTWAIT) <= 0) break;
     source.close();
   }
@@ -181,6 +181,8 @@ core::Task<core::Result<void, IoError>> Socket::write(std::string_view octets, s
 bool Socket::pending() const {
   if (!is_open()) return true;
   if (impl_->tls) return impl_->tls->pending();
+  // The loop is told of each change since the last whole read, an end included.
+  if (!impl_->source.may_read()) return false;
   char octet;
   return ::recv(fd(), &octet, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
 }

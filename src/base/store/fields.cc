@@ -4,8 +4,15 @@
 
 namespace sekisho::store {
 
+namespace {
+constexpr std::size_t kFirstBlock = 240;
+}  // namespace
+
 void put_le(std::string& out, std::uint64_t value, std::size_t width) {
-  for (std::size_t i = 0; i < width; ++i) out += static_cast<char>(value >> (8 * i) & 0xff);
+  char octets[8];
+  width = std::min(width, sizeof octets);
+  for (std::size_t i = 0; i < width; ++i) octets[i] = static_cast<char>(value >> (8 * i) & 0xff);
+  out.append(octets, width);
 }
 
 std::uint64_t get_le(std::string_view octets) {
@@ -17,8 +24,9 @@ std::uint64_t get_le(std::string_view octets) {
 
 void FieldWriter::put(std::uint16_t tag, std::string_view value) {
   value = value.substr(0, kMaxFieldSize);
-  put_le(out_, tag, 2);
-  put_le(out_, value.size(), 2);
+  if (out_.capacity() - out_.size() < value.size() + 4)
+    out_.reserve(std::max(kFirstBlock, 2 * (out_.size() + value.size() + 4)));
+  put_le(out_, value.size() << 16 | tag, 4);
   out_ += value;
 }
 

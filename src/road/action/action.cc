@@ -88,7 +88,9 @@ std::string safe_helo(const std::string& helo) {
 std::string received(const Settings& settings, const Arrival& arrival) {
   const core::IpAddress& ip = arrival.relay ? arrival.relay->ip : arrival.client_ip;
   const std::string name = arrival.relay || arrival.reverse_name.empty() ? "" : arrival.reverse_name + " ";
-  std::string out = "Received: from " + safe_helo(arrival.relay ? arrival.relay->helo : arrival.helo) + " (" + name +
+  std::string out;
+  out.reserve(400);
+  out += "Received: from " + safe_helo(arrival.relay ? arrival.relay->helo : arrival.helo) + " (" + name +
                     "[" + (ip.is_v4() ? "" : "IPv6:") + ip.text() + "])";
   // RFC 3848: ESMTPS over TLS; RFC 6531 section 4.3: UTF8SMTP where SMTPUTF8 was used.
   std::string protocol = arrival.utf8 ? "UTF8SMTP" : arrival.esmtp ? "ESMTP" : "SMTP";
@@ -103,6 +105,7 @@ std::string received(const Settings& settings, const Arrival& arrival) {
 std::string fold(const std::string& field) {
   constexpr std::size_t kWanted = 78;
   std::string out;
+  out.reserve(field.size() + 32);
   bool quoted = false;
   std::size_t line = 0;
   for (std::size_t i = 0; i < field.size(); ++i) {

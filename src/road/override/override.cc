@@ -131,6 +131,8 @@ std::optional<Entry> Overrides::find(const Traveller& who, std::int64_t now_s) c
   return found ? std::optional(*found) : std::nullopt;
 }
 
+bool Overrides::empty() const { return state()->entries.empty(); }
+
 std::vector<Entry> Overrides::list(std::int64_t now_s) const {
   std::vector<Entry> out;
   for (const auto& e : state()->entries)

@@ -54,6 +54,7 @@ class Overrides {
   core::Result<void, std::string> set_bypass(bool on, std::int64_t until_s);
   bool bypassed(std::int64_t now_s) const;
   std::optional<Entry> find(const Traveller& who, std::int64_t now_s) const;  // deny before allow, expired ones never
+  bool empty() const;  // no entry at all, not even an expired one
   std::vector<Entry> list(std::int64_t now_s) const;
 
  private:

@@ -47,7 +47,9 @@ bool is_bare(std::string_view text) {
 }
 
 std::string quoted(std::string_view text) {
-  std::string out = "\"";
+  std::string out;
+  out.reserve(text.size() + 8);
+  out += '"';
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
     out += c;
@@ -67,7 +69,9 @@ std::string pvalue_text(std::string_view text) {
 
 std::string comment_text(std::string_view text, bool utf8) {
   if (text.empty() || !is_writable(text, utf8)) return {};
-  std::string out = " (";
+  std::string out;
+  out.reserve(text.size() + 8);
+  out += " (";
   for (char c : text) {
     if (c == '(' || c == ')' || c == '\\') out += '\\';
     out += c;
@@ -77,7 +81,9 @@ std::string comment_text(std::string_view text, bool utf8) {
 
 class Writer {
  public:
-  explicit Writer(const Format& how) : how_(how), column_(std::string_view("Authentication-Results: ").size()) {}
+  explicit Writer(const Format& how) : how_(how), column_(std::string_view("Authentication-Results: ").size()) {
+    out_.reserve(500);
+  }
   // A part that is not broken; a space or a fold goes before it.
   void part(std::string_view text) {
     if (how_.fold_at > 0 && !out_.empty() && column_ + 1 + text.size() > how_.fold_at) {
@@ -145,7 +151,9 @@ MethodResult spf_result(const spf::Evaluation& evaluation) {
 
 std::string received_spf(const spf::Query& query, const spf::Evaluation& evaluation, std::string_view receiver) {
   // RFC 7208 section 9.1: result [comment] key-value-list; values are dot-atoms or quoted strings.
-  std::string out(road::word(evaluation.result));
+  std::string out;
+  out.reserve(500);
+  out += road::word(evaluation.result);
   out += comment_text(core::printable(receiver, 255) + ": " + evaluation.reason.text(), false) + " ";
   const auto pair = [&out](std::string_view key, std::string_view text) {
     const std::string clean = core::printable(text, 400);
