@@ -2,11 +2,14 @@
 """CPU per mail of the whole gate beside its peers, in one go.
 
 ours:      smtp-source -> sekisho serve (identity on, DNS from an overlay, ledger on disk) -> smtp-sink
-floor:     smtp-source -> smtp-sink
+goal:      smtp-source -> smtp-sink
+floor:     smtp-source -> floor_proxy -> smtp-sink: two dialogues and nothing else; and the same with a durable record a mail
+           (when it is built: tools/build release floor_proxy)
 postfix:   smtp-source -> Postfix smtpd with opendkim and opendmarc as milters -> smtp-sink   (when they are installed)
 
-usage: bench/gate.py [--mails N] [--sessions C] [--rounds R] [--skip-postfix] [--state DIR]
-CPU is that of the server's processes from /proc, user and system; rounds are interleaved, the median is printed.
+usage: bench/gate.py [--mails N] [--sessions C,C,...] [--rounds R] [--skip-postfix] [--state DIR]
+CPU is that of the server's processes from /proc, user and system; rounds are interleaved; medians are printed, of the CPU and of the
+ratios to smtp-sink in the same round.
 """
 import argparse
 import os
@@ -25,7 +28,7 @@ import lab  # noqa: E402
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--mails", type=int, default=3000)
-parser.add_argument("--sessions", type=int, default=4)
+parser.add_argument("--sessions", default="4,20,50", help="sessions of smtp-source at a time, one table each")
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--skip-postfix", action="store_true")
 parser.add_argument("--state", help="folder for the ledger (default: a temporary one on disk)")
@@ -72,8 +75,8 @@ def start(command, port):
     return process
 
 
-def source(port, mails, keep, mail_file, sender="a@sender.example"):
-    command = [sbin("smtp-source"), "-s", str(options.sessions), "-m", str(mails), "-f", sender, "-t", "user@dest.example", "-M", "mail.sender.example"]
+def source(port, mails, keep, mail_file, sender="a@sender.example", sessions=None):
+    command = [sbin("smtp-source"), "-s", str(sessions or options.current), "-m", str(mails), "-f", sender, "-t", "user@dest.example", "-M", "mail.sender.example"]
     command += ["-d"] if keep else []
     command += ["-F", mail_file, "inet:127.0.0.1:%d" % port]
     t = time.time()
@@ -134,28 +137,61 @@ def postfix(folder, sink_port, record):
     return {"port": port, "pids": [master_pid] + [p.pid for p in running], "conf": conf, "running": running}
 
 
+def start_floors(folder, sink_port):
+    """The floor twice: without and with a ledger."""
+    program = ROOT / "build/release/bench/floor_proxy"
+    if not program.exists():
+        return []
+    ports = lab.free_port(), lab.free_port()
+    commands = [[str(program), str(ports[0]), str(sink_port)], [str(program), str(ports[1]), str(sink_port), os.path.join(folder, "floor.ledger")]]
+    return [(name, start(command, port), port) for name, command, port in zip(("floor", "floor+ledger"), commands, ports)]
+
+
+def run_rounds(servers, peer, plain, signed):
+    results = {}
+    for keep in (False, True):
+        for label, mail in (("plain", plain), ("signed", signed)):
+            if label == "signed" and options.current != options.all_sessions[0]:
+                continue
+            for _ in range(options.rounds):
+                for name, pid, port in servers:
+                    results.setdefault((keep, label, name), []).append(measure([pid], port, keep, mail, options.mails))
+            if peer and not keep and options.current == options.all_sessions[0]:
+                results.setdefault((keep, label, "postfix+opendkim+opendmarc"), []).append(measure(peer["pids"], peer["port"], keep, mail, max(200, options.mails // 10)))
+    return results
+
+
+def show(results):
+    print("%d sessions, %d mails a round, %d rounds" % (options.current, options.mails, options.rounds))
+    print("%-12s %-7s %-28s %12s %10s %8s" % ("connection", "mail", "server", "CPU ms/mail", "mails/s", "ratio"))
+    for (keep, label, name), rows in results.items():
+        base = results[(keep, label, "smtp-sink")]
+        ratio = statistics.median(row[0] / b[0] for row, b in zip(rows, base))
+        print("%-12s %-7s %-28s %12.3f %10.0f %7.2fx" % ("kept" if keep else "new", label, name, statistics.median(r[0] for r in rows), statistics.median(r[1] for r in rows), ratio), flush=True)
+
+
 def main():
     if not sbin("smtp-source"):
         print("smtp-source (package postfix) is missing")
         return 77
-    results = {}
+    options.all_sessions = [int(word) for word in options.sessions.split(",")]
+    options.current = options.all_sessions[0]
     with lab.Folder() as folder:
         plain, signed, record = make_mails(folder)
         zone = lab.ZONE + 's1._domainkey.sender.example. 300 IN TXT "%s"\n' % record
-        sink_port, floor_port = lab.free_port(), lab.free_port()
-        sink = start([sbin("smtp-sink"), *(["-u", "nobody"] if os.geteuid() == 0 else []), "127.0.0.1:%d" % sink_port, "1000"], sink_port)
-        floor = start([sbin("smtp-sink"), *(["-u", "nobody"] if os.geteuid() == 0 else []), "127.0.0.1:%d" % floor_port, "1000"], floor_port)
+        sink_port, alone_port = lab.free_port(), lab.free_port()
+        command = [sbin("smtp-sink"), *(["-u", "nobody"] if os.geteuid() == 0 else [])]
+        sink, alone = (start([*command, "127.0.0.1:%d" % port, "1000"], port) for port in (sink_port, alone_port))
         lab.BINARY = options.binary
         gate = lab.Sekisho(options.state or folder, lab.NEXT_HOP + '[limits]\nexempt = ["127.0.0.0/8"]\n', zone=zone, sink=sink_port)
+        floors = start_floors(folder, sink_port)
+        servers = [("smtp-sink", alone.pid, alone_port), ("sekisho", gate.process.pid, gate.port), *((name, process.pid, port) for name, process, port in floors)]
         peer = None if options.skip_postfix else postfix(folder, sink_port, record)
         try:
-            for keep in (False, True):
-                for label, mail in (("plain", plain), ("signed", signed)):
-                    for _ in range(options.rounds):
-                        for name, pids, port in (("smtp-sink", [floor.pid], floor_port), ("sekisho", [gate.process.pid], gate.port)):
-                            results.setdefault((keep, label, name), []).append(measure(pids, port, keep, mail, options.mails))
-                    if peer and not keep:
-                        results.setdefault((keep, label, "postfix+opendkim+opendmarc"), []).append(measure(peer["pids"], peer["port"], keep, mail, max(200, options.mails // 10)))
+            for options.current in options.all_sessions:
+                for _, _, port in servers:
+                    source(port, 20, False, plain)
+                show(run_rounds(servers, peer, plain, signed))
             verified = gate.run("ledger", "verify").returncode == 0
         finally:
             if peer:
@@ -163,14 +199,9 @@ def main():
                 for p in peer["running"]:
                     p.terminate()
             gate.stop()
-            for p in (sink, floor):
+            for p in (sink, alone, *(process for _, process, _ in floors)):
                 p.terminate()
-    print("%d mails a round, %d rounds (median), %d sessions, ledger %s" % (options.mails, options.rounds, options.sessions, "verified" if verified else "NOT VERIFIED"))
-    print("%-12s %-7s %-28s %12s %10s %8s" % ("connection", "mail", "server", "CPU ms/mail", "mails/s", "ratio"))
-    for (keep, label, name), rows in results.items():
-        ms, rate = statistics.median(r[0] for r in rows), statistics.median(r[1] for r in rows)
-        base = statistics.median(r[0] for r in results[(keep, label, "smtp-sink")])
-        print("%-12s %-7s %-28s %12.3f %10.0f %7.2fx" % ("kept" if keep else "new", label, name, ms, rate, ms / base))
+    print("ledger", "verified" if verified else "NOT VERIFIED")
     return 0
 
 
