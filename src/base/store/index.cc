@@ -93,8 +93,9 @@ rocksdb::Options make_options(const rocksdb::CompactionFilter* filter) {
   rocksdb::Options options;
   options.create_if_missing = true;
   options.paranoid_checks = true;
-  options.db_write_buffer_size = 32u << 20;
-  options.write_buffer_size = 16u << 20;
+  // Small beside 10,000 idle sessions; a checkpoint at 200 mails a second is 3 MiB.
+  options.db_write_buffer_size = 8u << 20;
+  options.write_buffer_size = 4u << 20;
   options.max_background_jobs = 2;
   options.max_open_files = 256;
   options.keep_log_file_num = 2;
