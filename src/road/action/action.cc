@@ -90,8 +90,8 @@ std::string received(const Settings& settings, const Arrival& arrival) {
   const std::string name = arrival.relay || arrival.reverse_name.empty() ? "" : arrival.reverse_name + " ";
   std::string out;
   out.reserve(400);
-  out += "Received: from " + safe_helo(arrival.relay ? arrival.relay->helo : arrival.helo) + " (" + name +
-                    "[" + (ip.is_v4() ? "" : "IPv6:") + ip.text() + "])";
+  out += "Received: from " + safe_helo(arrival.relay ? arrival.relay->helo : arrival.helo) + " (" + name + "[" +
+         (ip.is_v4() ? "" : "IPv6:") + ip.text() + "])";
   // RFC 3848: ESMTPS over TLS; RFC 6531 section 4.3: UTF8SMTP where SMTPUTF8 was used.
   std::string protocol = arrival.utf8 ? "UTF8SMTP" : arrival.esmtp ? "ESMTP" : "SMTP";
   if (!arrival.tls.empty() && protocol != "SMTP") protocol += 'S';
