@@ -1,5 +1,6 @@
 // Any octets: either they are refused, or what goes out has CRLF line ends only, one lone dot, at its end, and gives
 // the same octets back when a receiver takes the stuffing off.
+// covers: data_writer.cc
 #include <cstdint>
 #include <cstdlib>
 

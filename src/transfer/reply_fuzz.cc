@@ -1,4 +1,5 @@
 // Replies cut at any place: the same answer however they are cut, and nothing in it that could end a line.
+// covers: reply_parser.cc
 #include <cstdint>
 #include <cstdlib>
 

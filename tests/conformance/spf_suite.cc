@@ -147,6 +147,7 @@ void show(const json::object& test) {
   std::printf("%s\t%s\t%u\t%s\t%s\n", std::string(test.at("id").as_string()).c_str(),
               std::string(road::word(answers.ready.result)).c_str(), answers.ready.lookups,
               answers.ready.reason.text().c_str(), answers.agree() ? "" : "late");
+  std::fflush(stdout);  // whoever sent the line waits for the answer
 }
 
 }  // namespace

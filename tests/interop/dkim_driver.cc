@@ -122,7 +122,7 @@ int lines() {
     core::Budget budget;
     const auto message = mail::Message::parse(*core::unhex(parts.at(1)), budget);
     if (!message) {
-      std::cout << "unreadable\t\n";
+      std::cout << "unreadable\t" << std::endl;
       continue;
     }
     road::Findings findings;
@@ -131,7 +131,7 @@ int lines() {
       results.append(results.empty() ? "" : ",").append(text_of(one.result));
       reasons.append(reasons.empty() ? "" : " | ").append(one.reason);
     }
-    std::cout << (results.empty() ? "none" : results) << '\t' << reasons << "\n";
+    std::cout << (results.empty() ? "none" : results) << '\t' << reasons << std::endl;  // the sender waits
   }
   return 0;
 }

@@ -1,3 +1,4 @@
+// covers: config.cc
 #include <cstdint>
 
 #include "base/config/config.h"

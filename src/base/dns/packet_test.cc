@@ -115,6 +115,50 @@ TEST(Packet, RefusesBadRecords) {
   EXPECT_EQ(decode(encode(sample()), few).error(), PacketError::kTooMuch);
 }
 
+// Whatever a forger changes in a reply: it is refused, or what was understood is what would be said again.
+TEST(Packet, EachOctetChangedOrCutOff) {
+  const std::string octets = encode(sample());
+  std::size_t understood = 0;
+  for (std::size_t at = 0; at < octets.size(); ++at) {
+    (void)error_of(octets.substr(0, at));
+    for (int value = 0; value < 256; ++value) {
+      std::string changed = octets;
+      changed[at] = static_cast<char>(value);
+      core::Budget budget, again;
+      const auto message = decode(changed, budget);
+      if (!message) continue;
+      ++understood;
+      const auto back = decode(encode(*message), again);
+      ASSERT_TRUE(back.ok()) << at << ' ' << value;
+      ASSERT_EQ(*back, *message) << at << ' ' << value;
+      (void)make_answer(*message, name("www.example"), Type::kMx);
+    }
+  }
+  EXPECT_GT(understood, octets.size() * 16);  // ids, TTLs, letters of names
+}
+
+// Each name is paid for: a packet of pointers to pointers costs its sender as much as it costs us.
+TEST(Packet, PointersOfPointers) {
+  const auto chain = [](std::size_t pointers, std::size_t records) {
+    std::string out =
+        "\0\1\x80\0\0\0"s + static_cast<char>(records >> 8) + static_cast<char>(records & 255) + "\0\0\0\0"s;
+    out += "\0\0\x63\0\1\0\0\0\0"s + static_cast<char>(2 * pointers >> 8) + static_cast<char>(2 * pointers & 255);
+    const std::size_t first = out.size();
+    out += "\xc0\x0c"s;  // the first record's owner, the root
+    for (std::size_t i = 1; i < pointers; ++i) put16(out, static_cast<std::uint32_t>(0xc000 | (first + 2 * i - 2)));
+    for (std::size_t i = 1; i < records; ++i) {
+      put16(out, static_cast<std::uint32_t>(0xc000 | (first + 2 * pointers - 2)));
+      out += "\0\x63\0\1\0\0\0\0\0\0"s;
+    }
+    return out;
+  };
+  EXPECT_EQ(decoded(chain(126, 2)).answers.size(), 2u);
+  EXPECT_EQ(error_of(chain(127, 2)), PacketError::kName);
+  core::Budget budget;
+  budget.parts = 10'000, budget.steps = 200'000;
+  EXPECT_EQ(decode(chain(126, 5000), budget).error(), PacketError::kTooMuch);
+}
+
 TEST(Reply, BelongsToItsQuery) {
   const std::string query = encode_query(0x1234, name("a.example"), Type::kA);
   Message m;

@@ -1,4 +1,5 @@
 // Any text is a zone or an error with its line; what a zone holds can be asked.
+// covers: name.cc zone.cc zone_text.cc
 #include <cstdlib>
 
 #include "base/dns/zone.h"

@@ -1,5 +1,6 @@
 // A stream that may begin with a PROXY header: the first octet says how it is cut. Cuts change nothing, and no octet
 // behind the header is ever taken.
+// covers: proxy.cc
 #include <algorithm>
 #include <cstdlib>
 

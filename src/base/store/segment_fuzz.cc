@@ -1,4 +1,5 @@
 // Octets that claim to be a segment, an anchor or a head note; and segments made from the input and then damaged by it.
+// covers: fields.cc head_note.cc segment.cc
 #include <algorithm>
 #include <cstdlib>
 #include <string>

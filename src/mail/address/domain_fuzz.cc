@@ -1,4 +1,5 @@
 // Domains and addresses: one form, stable under parsing again.
+// covers: address.cc domain.cc utf8.cc
 #include <cstdlib>
 
 #include "mail/address/address.h"

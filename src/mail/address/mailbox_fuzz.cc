@@ -1,4 +1,5 @@
 // Address lists: what comes out parses alone to the same, and nothing dangerous gets through.
+// covers: lexer.cc mailbox.cc
 #include <cstdlib>
 
 #include "mail/address/mailbox.h"

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "mail/address/utf8.h"
+#include "mail/charset/names.h"
 
 namespace sekisho::mail {
 namespace {
@@ -43,6 +44,15 @@ TEST(Charset, OtherCountries) {
   EXPECT_EQ(utf8("\xcf\xf0", "windows-1251"), "Пр");
   EXPECT_EQ(utf8("\xf0\xd2", "koi8-r"), "Пр");
   EXPECT_EQ(utf8("\xfe", "iso-8859-9"), "ş");
+}
+
+// Converters are kept open: whoever spells a name in a thousand ways gets one.
+TEST(Charset, SpellingsOfANameAreOneConverter) {
+  for (const char* spelling : {"koi8-r", "k-o-i-8-r", "KOI8_R", "koi-08-r", "k o i 8 r", "koi8----------r"})
+    EXPECT_EQ(charset_of(spelling).icu_name, charset_of("koi8-r").icu_name) << spelling;
+  EXPECT_EQ(utf8("\xf0\xd2", "k-o-i-8-r"), "Пр");
+  EXPECT_EQ(charset_of("koi8-r,swaplfnl").kind, CharsetKind::kUnknown);
+  EXPECT_EQ(charset_of("koi9-r").kind, CharsetKind::kUnknown);
 }
 
 TEST(Charset, BadOctetsNeverFail) {

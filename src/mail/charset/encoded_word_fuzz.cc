@@ -1,4 +1,5 @@
 // Encoded words and charsets: whatever comes, UTF-8 comes out. The first line of an input names a charset.
+// covers: charset.cc encoded_word.cc japanese.cc look.cc names.cc
 #include <cstdlib>
 
 #include "mail/address/utf8.h"

@@ -109,9 +109,13 @@ std::string plain(std::string_view name) {
   return out;
 }
 
-bool icu_knows(const std::string& name) {
+// ICU overlooks '-', '_', spaces and zeros, so one converter has countless spellings; its own name is one. Converters
+// are kept open by name, and a stranger must not choose how many.
+std::string icu_name(const std::string& written) {
   UErrorCode status = U_ZERO_ERROR;
-  return ucnv_countAliases(name.c_str(), &status) > 0 && U_SUCCESS(status);
+  if (ucnv_countAliases(written.c_str(), &status) == 0 || U_FAILURE(status)) return {};
+  const char* name = ucnv_getAlias(written.c_str(), 0, &status);
+  return name && U_SUCCESS(status) ? name : "";
 }
 
 }  // namespace
@@ -124,8 +128,10 @@ Charset charset_of(std::string_view name) {
   if (alias != kAliases.end()) return {alias->kind, alias->icu_name};
   const std::string written = core::to_lower(name);
   // Options after a comma ("name,locale=x") are ICU's own language and nothing for outside text.
-  if (written.find(',') != std::string::npos || !icu_knows(written)) return {};
-  return {CharsetKind::kIcu, written};
+  if (written.find(',') != std::string::npos) return {};
+  std::string known = icu_name(written);
+  if (known.empty()) return {};
+  return {CharsetKind::kIcu, std::move(known)};
 }
 
 }  // namespace sekisho::mail

@@ -8,7 +8,8 @@
 namespace sekisho::mail {
 namespace {
 
-constexpr std::size_t kMaxLine = 998;  // RFC 5322 section 2.1.1, without the CRLF
+constexpr std::size_t kMaxLine = 998;      // RFC 5322 section 2.1.1, without the CRLF
+constexpr std::size_t kMaxLines = 100000;  // ten thousand recipients, one a line, are a tenth of it
 
 struct Line {
   std::string_view text;  // without its CRLF
@@ -35,8 +36,9 @@ class Scanner {
   Scanner(std::string_view text, core::Budget& budget) : text_(text), budget_(budget) {}
 
   std::optional<Header> run() {
-    std::size_t start = 0;
+    std::size_t start = 0, lines = 0;
     while (start < text_.size()) {
+      if (++lines > kMaxLines) return {};
       const Line line = line_at(text_, start);
       if (line.text.empty()) return finish(start, line.end);
       if (line.text.size() > kMaxLine) header_.shape.over_long_line = true;

@@ -44,7 +44,7 @@ class SealedBody {
 enum class MessageError {
   kBareCr,      // a CR without LF
   kBareLf,      // an LF without CR (parse only)
-  kTooComplex,  // the budget is empty (too many fields)
+  kTooComplex,  // the budget is empty, or the header has too many fields or lines
 };
 
 // Things about the header's shape that make readers disagree. They are facts, not errors: the message still parses.

@@ -1,4 +1,5 @@
 // Messages: the parts joined are the octets that came.
+// covers: header.cc message.cc
 #include <cstdlib>
 
 #include "mail/message/message.h"

@@ -1,5 +1,6 @@
 // A Received field whose HELO is the input: in the forms of Postfix, Exim, Exchange and qmail, with any octets a line
 // may hold, the address is the connection's or none. Then the input as a whole field.
+// covers: received.cc
 #include <cstdlib>
 
 #include "mail/received/received.h"

@@ -1,4 +1,5 @@
 // One command line to the verb table and the parsers.
+// covers: command.cc parameters.cc path.cc xtext.cc
 #include <cstdint>
 #include <cstdlib>
 

@@ -1,5 +1,6 @@
 // Octets to the line reader and the server: the first octet says how they are cut, the rest is what a client sends. The
 // cut may matter only where a command must be the last of its group, and even there it never lets in more.
+// covers: line_reader.cc data_reader.cc server.cc server_chunks.cc server_commands.cc
 #include <cstdint>
 #include <cstdlib>
 

@@ -1,4 +1,5 @@
 // The argument of XCLIENT: what is taken is tame, and a refusal is a reply.
+// covers: xclient.cc
 #include <algorithm>
 #include <cstdlib>
 

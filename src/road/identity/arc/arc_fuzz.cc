@@ -1,3 +1,4 @@
+// covers: field.cc verify.cc
 #include <cstdlib>
 
 #include "road/identity/arc/field.h"

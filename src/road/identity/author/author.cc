@@ -30,6 +30,11 @@ mail::Oddities without_harmless(mail::Oddities oddities) {
   return oddities;
 }
 
+// An author is one address. What is longer than this, or comes more often, is made to be costly: it is not read to its
+// end, and then nobody is the author.
+constexpr std::size_t kLongestValue = 64 * 1024;
+constexpr std::size_t kMaxFromFields = 10;
+
 class Judge {
  public:
   Judge(const mail::Message& message, core::Budget& budget) : message_(message), budget_(budget) {}
@@ -37,7 +42,9 @@ class Judge {
   Author run() {
     const FromFields from = find_from(message_);
     check_header(message_, from, author_.findings);
-    for (const mail::HeaderField* field : from.from) read(field->value);
+    for (std::size_t i = 0; i < std::min(from.from.size(), kMaxFromFields); ++i) read(from.from[i]->value);
+    if (from.from.size() > kMaxFromFields) too_complex_ = true;  // from_multiple says the rest
+    if (from.odd_names_unread) ambiguous("too_many_odd_names"), too_complex_ = true;
     if (from.from.size() > 1) add("from_multiple", std::to_string(from.from.size()));
     if (!from.look_alikes.empty()) ambiguous("look_alike_field");
     for (const mail::HeaderField* field : from.look_alikes) another_domain_shown(field->raw);
@@ -61,6 +68,11 @@ class Judge {
   }
 
   void read(std::string_view value) {
+    if (value.size() > kLongestValue) {
+      ambiguous("too_long");
+      too_complex_ = true;
+      value = value.substr(0, kLongestValue);
+    }
     const mail::MailboxList list = mail::parse_mailboxes(value, budget_);
     take_addresses(list);
     const mail::Oddities oddities = without_harmless(list.oddities);
@@ -148,7 +160,7 @@ class Judge {
   void check_sender() {
     const mail::HeaderField* sender = message_.first("Sender");
     if (!sender) return;
-    const mail::MailboxList list = mail::parse_mailboxes(sender->value, budget_);
+    const mail::MailboxList list = mail::parse_mailboxes(sender->value.substr(0, kLongestValue), budget_);
     const bool one = list.mailboxes.size() == 1 && list.mailboxes.front().address;
     if (!one) add("sender_unusable", list.oddities.none() ? "empty" : list.oddities.words());
   }

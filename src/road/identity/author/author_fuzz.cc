@@ -1,4 +1,5 @@
 // The author of any header: a domain only where nothing is ambiguous, and evidence that can be shown.
+// covers: author.cc display.cc header.cc
 #include <algorithm>
 #include <cstdlib>
 

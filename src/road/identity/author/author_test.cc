@@ -195,5 +195,56 @@ TEST(Author, LookAlikeDomains) {
   EXPECT_THAT(from("<admin＠bank．example@a.example>").codes, Contains("from_confusable"));
 }
 
+std::string times(std::size_t count, std::string_view text) {
+  std::string out;
+  while (count-- > 0) out += text;
+  return out;
+}
+
+// An address of somebody else does not hide behind many of one's own.
+TEST(Author, ManyAddressesHideNone) {
+  for (std::size_t count : {1u, 49u, 50u, 51u, 90u}) {
+    const Seen comment = from("x@a.example (" + times(count, "x@a.jp ") + "<y@b.example>)");
+    EXPECT_THAT(comment.codes, Contains("display_name_address_mismatch")) << count;
+    EXPECT_EQ(comment.domain, "none") << count;
+    const Seen own = from("x@a.jp (" + times(count, "x@a.jp ") + "<y@b.example>)");
+    EXPECT_THAT(own.codes, Contains("display_name_address_mismatch")) << count;
+    EXPECT_EQ(own.domain, "none") << count;
+  }
+  const Seen far = from("x@a.jp (" + times(3000, "x@a.jp ") + "\\) \"y@b.example");  // an unclosed comment
+  EXPECT_EQ(far.domain, "none");
+}
+
+// What is made to be costly is not read to its end, and then nobody is the author.
+TEST(Author, CostIsLimited) {
+  const auto cost = [](std::string octets, Seen& seen) {
+    core::Budget budget;
+    const auto message = mail::Message::parse(std::move(octets), budget);
+    const auto before = budget.steps;
+    const Author author = evaluate(**message, budget);
+    seen = {};
+    for (const auto& finding : author.findings) seen.codes.emplace_back(finding.code);
+    seen.domain = author.author_domain ? author.author_domain->text() : "none";
+    return before - budget.steps;
+  };
+  Seen seen;
+  const std::string words = times(180, "\u0430\u0430b ");
+  EXPECT_LT(cost(times(2000, "From: " + words + "<x@a.example>\r\n") + "\r\n", seen), 2'000'000u);
+  EXPECT_THAT(seen.codes, testing::IsSupersetOf({"from_multiple", "too_complex"}));
+  EXPECT_LT(cost("From: " + times(300'000, "=?x?q?a?= ") + "<x@a.example>\r\n\r\n", seen), 2'000'000u);
+  EXPECT_THAT(seen.codes, testing::IsSupersetOf({"from_ambiguous", "too_complex"}));
+  EXPECT_LT(cost("From: x@a.example (" + times(300'000, "x@a.example ") + ")\r\n\r\n", seen), 2'000'000u);
+  EXPECT_EQ(seen.domain, "none");
+  cost(times(101, "X-\u0434: x\r\n") + "Fr\u043em: y@b.example\r\nFrom: x@a.example\r\n\r\n", seen);
+  EXPECT_EQ(seen.domain, "none");
+  EXPECT_THAT(seen.codes, Contains("from_ambiguous"));
+  cost(times(50, "X-\u0434: x\r\n") + "From: x@a.example\r\n\r\n", seen);
+  EXPECT_EQ(seen.domain, "a.example");
+  EXPECT_LT(
+      cost("From: " + times(400, "\"" + times(200, "a\u0430 ") + "\" <x@a.example>, ") + "x@a.example\r\n\r\n", seen),
+      2'000'000u);
+  EXPECT_THAT(seen.codes, testing::IsSupersetOf({"from_ambiguous", "display_name_long"}));
+}
+
 }  // namespace
 }  // namespace sekisho::author

@@ -11,8 +11,10 @@
 namespace sekisho::author {
 namespace {
 
-constexpr std::size_t kLongestName = 1024;  // octets of a display name that are looked at
-constexpr std::size_t kMaxMailboxes = 100;  // looked at; more are no author but from_multiple_addresses
+constexpr std::size_t kLongestName = 1024;          // octets of a display name that are looked at
+constexpr std::size_t kMaxMailboxes = 100;          // looked at; more are no author but from_multiple_addresses
+constexpr std::size_t kNamesTogether = 16384;       // octets of the names of one field that are looked at
+constexpr std::size_t kMaxSeen = kLongestName / 2;  // more cannot stand in a name
 constexpr std::string_view kBreaks = " \t\r\n\"'`<>()[]{},;:|\\/?!*";
 
 std::span<const mail::Mailbox> looked_at(const mail::MailboxList& list) {
@@ -42,7 +44,6 @@ SeenAddress seen_at(std::string_view text, std::size_t at, std::size_t from) {
 }
 
 std::vector<SeenAddress> scan(std::string_view text) {
-  constexpr std::size_t kMaxSeen = 50;
   std::vector<SeenAddress> out;
   std::size_t from = 0;
   for (auto at = text.find('@'); at != std::string_view::npos && out.size() < kMaxSeen; at = text.find('@', at + 1)) {
@@ -76,6 +77,9 @@ class Names {
 
   void check(std::string_view name, const mail::Mailbox* box) {
     if (name.empty()) return;
+    const std::size_t cost = std::min(name.size(), kLongestName);
+    if (cost > left_) return once("display_name_long", "together");
+    left_ -= cost;
     if (name.size() > kLongestName) once("display_name_long", std::to_string(name.size()));
     const auto decoded = mail::decode_words(name.substr(0, kLongestName), budget_);
     const bool guessed = decoded.raw_8bit && !mail::is_utf8(name);  // its characters are not known
@@ -98,6 +102,7 @@ class Names {
   }
   core::Budget& budget_;
   road::Findings& findings_;
+  std::size_t left_ = kNamesTogether;
 };
 
 bool has_8bit(std::string_view text) {
@@ -145,7 +150,9 @@ bool shows_other_angle(std::string_view text, const mail::Mailbox& box, core::Bu
 std::vector<SeenAddress> seen_addresses(std::string_view text, core::Budget& budget) {
   constexpr std::size_t kLongest = 16384;
   const auto decoded = mail::decode_words(text.substr(0, kLongest), budget);
-  return scan(mail::compatible(decoded.text));
+  auto seen = scan(mail::compatible(decoded.text));
+  if (text.size() > kLongest || seen.size() == kMaxSeen) seen.emplace_back();  // anything may stand in what is left
+  return seen;
 }
 
 void check_names(const mail::MailboxList& list, core::Budget& budget, road::Findings& findings) {

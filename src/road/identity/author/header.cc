@@ -12,7 +12,8 @@ namespace {
 using mail::HeaderField;
 
 constexpr std::size_t kLookAlikesMax = 10;
-constexpr std::size_t kLongestName = 64;  // octets of a name or line start that are looked at
+constexpr std::size_t kLongestName = 64;   // octets of a name or line start that are looked at
+constexpr std::size_t kMaxOddNames = 100;  // looked at: each costs microseconds
 
 // What is left of a name when a careless reader drops or does not see some of its octets.
 std::string visible(std::string_view text) {
@@ -27,8 +28,9 @@ std::string visible(std::string_view text) {
 // RFC 5322 section 3.6.8: names are printable ASCII. One that is not may still look like From.
 bool name_looks_like_from(std::string_view name) {
   core::Budget small;
+  static const std::string from = mail::skeleton("from");
   const std::string shown = visible(mail::compatible(mail::to_utf8(visible(name), "", small)));
-  return shown == "from" || mail::skeleton(shown) == mail::skeleton("from");
+  return shown == "from" || mail::skeleton(shown) == from;
 }
 
 bool is_ftext(char c) { return c > 32 && c < 127; }
@@ -37,11 +39,6 @@ bool is_odd(std::string_view name) { return !std::all_of(name.begin(), name.end(
 
 // Junk lines and folds without a field: "From" CRLF " : a@b", " From: a@b", "Fr om: a@b".
 bool line_looks_like_from(std::string_view raw) { return visible(raw).starts_with("from:"); }
-
-bool looks_like_from(const HeaderField& field) {
-  if (field.name.empty()) return line_looks_like_from(field.raw);
-  return is_odd(field.name) && name_looks_like_from(field.name);
-}
 
 // Signatures list field names, "from:" among them, and fold anywhere.
 bool lists_names(std::string_view name) {
@@ -114,11 +111,19 @@ road::Finding finding(std::string_view code, std::string_view evidence) {
 
 FromFields find_from(const mail::Message& message) {
   FromFields out;
+  std::size_t odd_names = 0;
   for (const HeaderField& field : message.fields()) {
+    bool like = false;
     if (core::iequals(field.name, "From")) {
       out.from.push_back(&field);
       out.spaced = out.spaced || field.space_before_colon;
-    } else if (looks_like_from(field)) {
+    } else if (field.name.empty()) {
+      like = line_looks_like_from(field.raw);
+    } else if (is_odd(field.name)) {
+      if (++odd_names > kMaxOddNames) out.odd_names_unread = true;
+      like = odd_names <= kMaxOddNames && name_looks_like_from(field.name);
+    }
+    if (like) {
       if (out.look_alikes.size() < kLookAlikesMax) out.look_alikes.push_back(&field);
     }
   }

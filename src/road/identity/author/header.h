@@ -12,6 +12,7 @@ struct FromFields {
   std::vector<const mail::HeaderField*> from;         // named From, any letter case, "From :" included
   bool spaced = false;                                // one of them is "From :"
   std::vector<const mail::HeaderField*> look_alikes;  // the first that are none, but that a reader may take for From
+  bool odd_names_unread = false;                      // there are so many odd names that not all were looked at
 };
 
 FromFields find_from(const mail::Message& message);

@@ -1,4 +1,5 @@
 // Values of any octets: what is written is read back exactly or left out, and nothing else comes of it.
+// covers: format.cc
 #include <cstdint>
 #include <cstdlib>
 

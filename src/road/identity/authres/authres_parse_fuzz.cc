@@ -1,4 +1,5 @@
 // Any value: reading ends; what was read, written and read again is the same, but for what cannot be written.
+// covers: lexer.cc parse.cc forged.cc
 #include <cstdint>
 #include <cstdlib>
 

@@ -1,3 +1,4 @@
+// covers: record.cc
 #include <cstdlib>
 
 #include "road/identity/dmarc/dmarc.h"

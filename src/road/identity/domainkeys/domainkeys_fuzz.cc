@@ -1,3 +1,4 @@
+// covers: canonicalize.cc verify.cc
 #include <cstdlib>
 
 #include "base/dns/zone.h"

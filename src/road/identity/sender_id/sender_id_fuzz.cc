@@ -1,3 +1,4 @@
+// covers: evaluate.cc pra.cc
 #include <cstdlib>
 
 #include "base/core/text.h"

@@ -1,4 +1,5 @@
 // Canonical forms: doing it twice changes nothing, and chunks of any size give what one piece gives.
+// covers: canonicalize.cc
 #include <algorithm>
 #include <cstdlib>
 

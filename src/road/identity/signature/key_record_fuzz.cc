@@ -1,4 +1,5 @@
 // Any octets as a key record and, when they are one, as a key that is used.
+// covers: record.cc key.cc
 #include "road/identity/signature/key.h"
 
 using namespace sekisho;

@@ -1,4 +1,5 @@
 // Any octets as a tag list: names are unique, values view into the input, decoding never leaves it.
+// covers: tags.cc
 #include <cstdlib>
 
 #include "road/identity/signature/signature.h"

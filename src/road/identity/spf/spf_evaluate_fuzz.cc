@@ -1,5 +1,6 @@
 // Lines: client address, HELO, MAIL FROM, then texts and hosts the scripted DNS gives out by turns, whatever is asked.
 // The check ends inside its limits and says printable things; with late answers it says the same.
+// covers: check.cc evaluate.cc mechanism.cc
 #include <cstdint>
 #include <cstdlib>
 #include <string>

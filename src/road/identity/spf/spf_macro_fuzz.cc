@@ -1,4 +1,5 @@
 // Lines: the spec, local part, domain, HELO. Expansion ends, fits, and an askable name holds printable octets only.
+// covers: macro.cc
 #include <cstdint>
 #include <cstdlib>
 

@@ -1,4 +1,5 @@
 // A record as the DNS gives it: the reader ends, and what it read lies inside the record.
+// covers: record.cc
 #include <cstdint>
 #include <cstdlib>
 

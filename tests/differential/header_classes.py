@@ -1,0 +1,35 @@
+"""Who reads which oddity of a header as the standard says, and the sentence. docs/differences.md tells what Sekisho does with each."""
+from differ import Class
+
+NO_RULE = "RFC 5322 section 3.4 has no such form; "
+CLASSES = {
+    "email fails": Class("ours", "an exception is no reading"),
+    "address: encoded twice": Class("ours", "RFC 2047 section 6.2: \"any 'linear-white-space' that separates a pair of adjacent 'encoded-word's is ignored\""),
+    "address: encoded without space": Class("both", "RFC 2047 section 5 (3): an encoded word is \"separated from any adjacent 'word'\"; many readers decode it all the same"),
+    "address: encoded address": Class("both", "RFC 2047 section 5: \"An 'encoded-word' MUST NOT appear in any portion of an 'addr-spec'\""),
+    "address: final dot": Class("both", "RFC 5322 section 3.2.3: a dot-atom ends in no dot; RFC 1034 section 3.1: the name is the same"),
+    "address: raw name not utf8": Class("both", "RFC 6532 section 3.1 allows UTF-8 only; other octets are guessed for showing"),
+    "address: angle nested": Class("both", NO_RULE + "the finding from_ambiguous says so"),
+    "address: at in name": Class("ours", "RFC 5322 section 3.4: the angle-addr holds the address; an unquoted '@' is no part of a phrase"),
+    "address: dots in name": Class("ours", "RFC 5322 section 4.1: obs-phrase"),
+    "address: group in group": Class("both", NO_RULE + "a group-list holds mailboxes"),
+    "address: missing angle": Class("both", NO_RULE + "the last word before '@' is the local part"),
+    "address: name only": Class("both", NO_RULE + "there is no address; the word is shown as a name"),
+    "address: semicolon between": Class("both", NO_RULE + "some readers separate addresses by ';'"),
+    "address: two angles": Class("both", NO_RULE + "both addresses are told"),
+    "address: unclosed quote": Class("both", NO_RULE + "the quote is taken as text, so that no address is hidden behind it"),
+    "address: unclosed comment": Class("both", NO_RULE + "the parenthesis is taken as text, so that no address is hidden behind it"),
+    "header: fold first": Class("both", "RFC 5322 section 2.2.3: a fold belongs to a field; here is none"),
+    "header: junk line": Class("both", "RFC 5322 section 2.1: the body begins behind the empty line; the line itself is no field"),
+    "header: name beyond ascii": Class("both", "RFC 5322 section 3.6.8: ftext; section 2.1: the header goes on to the empty line"),
+    "header: name with control": Class("both", "RFC 5322 section 3.6.8: ftext; section 2.1: the header goes on to the empty line"),
+    "header: name empty": Class("both", "RFC 5322 section 3.6.8: a name has an octet at least; section 2.1: the header goes on"),
+    "header: separator first": Class("both", "RFC 4155: the line belongs to an mbox file, not to a message"),
+    "header: separator inside": Class("both", "RFC 4155: the line belongs to an mbox file, not to a message"),
+    "header: space before colon": Class("ours", "RFC 5322 section 4.5.8: obs-optional = field-name *WSP \":\""),
+    "text: escape broken": Class("both", "RFC 2047 section 4.2 has no such escape; it stands for itself"),
+    "text: japanese beyond jis": Class("both", "RFC 1468 has JIS X 0208 only; Japanese readers read NEC row 13, as we do"),
+    "text: padding inside": Class("both", "RFC 2045 section 6.8: what follows padding may be told as an error; readers go on"),
+    "text: question mark in q": Class("both", "RFC 2047 section 4.2: '?' is to be escaped; readers decode it all the same"),
+    "text: raw latin1": Class("both", "RFC 6532 section 3.1 allows UTF-8 only; other octets are guessed for showing"),
+}
