@@ -19,6 +19,7 @@ CLASSES = {
     "address: two angles": Class("both", NO_RULE + "both addresses are told"),
     "address: unclosed quote": Class("both", NO_RULE + "the quote is taken as text, so that no address is hidden behind it"),
     "address: unclosed comment": Class("both", NO_RULE + "the parenthesis is taken as text, so that no address is hidden behind it"),
+    "address: stray closer": Class("both", NO_RULE + "a lone ')' or ']' is passed over and told"),
     "header: fold first": Class("both", "RFC 5322 section 2.2.3: a fold belongs to a field; here is none"),
     "header: junk line": Class("both", "RFC 5322 section 2.1: the body begins behind the empty line; the line itself is no field"),
     "header: name beyond ascii": Class("both", "RFC 5322 section 3.6.8: ftext; section 2.1: the header goes on to the empty line"),

@@ -109,6 +109,19 @@ class SkipsReverseFaults:
         return names
 
 
+class StopsAtTheMatch:
+    """Asks the hosts of an mx one after the other, as the answer names them, and no more behind the one that matches."""
+
+    def dns_mx(self, domainname):
+        hosts = self.dns(domainname, "MX")
+        if len(hosts) > spf.MAX_MX:
+            raise spf.PermError("More than %d MX records returned" % spf.MAX_MX)
+        return (address for host in hosts for address in self.dns_a(host[1], self.A))
+
+    def cidrmatch(self, addresses, length):
+        return any(super(StopsAtTheMatch, self).cidrmatch([address], length) for address in addresses)
+
+
 # What is changed in the case or in pyspf so that it reads the RFC as we do; docs/differences.md has the sentences.
 HABITS = {
     "final dot": lambda case: (without_final_dots(case), {}),
@@ -118,6 +131,7 @@ HABITS = {
     "zero as a macro's digit": lambda case: (zero_digits_spoilt(case), {}),
     "fault in the reverse zone": lambda case: (case, {"mixins": (SkipsReverseFaults,)}),
     "%% before a dot or the end": lambda case: (case, {"RE_INVALID_MACRO": re.compile(r"^(?:[^%]|%[%_{-])*%(?![%_{-])")}),
+    "mx hosts behind the match": lambda case: (case, {"mixins": (StopsAtTheMatch,)}),
     "include of itself": lambda case: (case, {"mixins": (IncludesItself,)}),
 }
 
@@ -142,6 +156,7 @@ CLASSES = {
     "zero as a macro's digit": Class("ours", "RFC 7208 section 7.3: \"MUST be nonzero\""),
     "fault in the reverse zone": Class("ours", "RFC 7208 section 5.5: \"then this mechanism fails to match\""),
     "%% before a dot or the end": Class("ours", "RFC 7208 section 7.1"),
+    "mx hosts behind the match": Class("both", "RFC 7208 section 5.4: \"If any address matches, the mechanism matches\""),
     "include of itself": Class("ours", "RFC 7208 section 4.6.4; no rule against the record as such"),
 }
 # All at once are tried where up to three do not explain it: then the name is what cannot be left out.
