@@ -130,6 +130,7 @@ TEST(Mailboxes, TidyOnes) {
 
 TEST(Mailboxes, Groups) {
   EXPECT_EQ(shown("undisclosed:;"), " ! group,empty_group");
+  EXPECT_EQ(shown("undisclosed:(nobody);"), " ! group,empty_group");
   EXPECT_EQ(shown("A: x@y.example, Z <z@y.example>;"), "|x@y.example, Z|z@y.example ! group");
   EXPECT_EQ(shown("A: x@y.example; , b@y.example"), "|x@y.example, |b@y.example ! group");
   EXPECT_EQ(shown("Re: x <x@y.example>"), "x|x@y.example ! unclosed_group,group");

@@ -141,7 +141,8 @@ class Parser {
         std::all_of(tokens.begin(), tokens.end(), [](const Token& token) { return token.kind == TokenKind::kComment; });
     if (empty) {
       if (must_exist && !after_group) note(Oddity::kEmptyElement);
-      if (!tokens.empty() && list_.mailboxes.empty()) loose_comments(tokens);
+      // RFC 5322 section 3.4: a group-list may be CFWS alone, "undisclosed-recipients:(nobody);".
+      if (!tokens.empty() && list_.mailboxes.empty() && !in_group_) loose_comments(tokens);
       return;
     }
     const auto open = std::find_if(tokens.begin(), tokens.end(), [](const Token& token) { return token.is('<'); });
