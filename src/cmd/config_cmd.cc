@@ -47,7 +47,7 @@ void print(const config::Option& o) {
   if (o.at_start) std::printf("  a change needs a restart\n  変更には再起動が必要\n");
 }
 
-boost::json::object to_json(const config::Option& o) {
+boost::json::object option_json(const config::Option& o) {
   return {{"key", o.key},
           {"type", kind_word(o.kind)},
           {"allowed", o.allowed},
@@ -73,7 +73,7 @@ int explain(const std::string& key, bool json) {
   }
   if (json) {
     boost::json::array all;
-    for (const auto* o : found) all.push_back(to_json(*o));
+    for (const auto* o : found) all.push_back(option_json(*o));
     std::printf("%s\n", boost::json::serialize(all).c_str());
     return 0;
   }

@@ -29,13 +29,13 @@ std::vector<std::string> lines_of(std::string_view text) {
 
 bool is_well(const doctor::Finding& finding) { return finding.grade <= doctor::Grade::kSkipped; }
 
-boost::json::array to_json(const std::vector<std::string>& lines) {
+boost::json::array lines_json(const std::vector<std::string>& lines) {
   boost::json::array out;
   for (const auto& line : lines) out.emplace_back(utf8(line));
   return out;
 }
 
-boost::json::object to_json(const doctor::Finding& f) {
+boost::json::object finding_json(const doctor::Finding& f) {
   const bool well = is_well(f);
   boost::json::object out{
       {"section", f.check->section},  {"code", f.check->code},
@@ -43,9 +43,9 @@ boost::json::object to_json(const doctor::Finding& f) {
       {"evidence", utf8(f.evidence)}, {"text", {{"en", f.check->title_en}, {"ja", f.check->title_ja}}}};
   out["meaning"] =
       well ? boost::json::value(nullptr) : boost::json::value{{"en", f.check->means_en}, {"ja", f.check->means_ja}};
-  out["postfix"] = well ? boost::json::array() : to_json(lines_of(f.check->postfix));
-  out["sendmail"] = well ? boost::json::array() : to_json(lines_of(f.check->sendmail));
-  out["records"] = to_json(f.records);
+  out["postfix"] = well ? boost::json::array() : lines_json(lines_of(f.check->postfix));
+  out["sendmail"] = well ? boost::json::array() : lines_json(lines_of(f.check->sendmail));
+  out["records"] = lines_json(f.records);
   return out;
 }
 
@@ -175,7 +175,7 @@ int report(const std::string& file, const std::vector<doctor::Finding>& findings
   const bool well = counts[3] == 0;
   if (json) {
     boost::json::array all;
-    for (const auto& f : findings) all.push_back(to_json(f));
+    for (const auto& f : findings) all.push_back(finding_json(f));
     print_json(boost::json::object{
         {"file", utf8(file)},
         {"ok", well},

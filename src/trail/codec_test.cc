@@ -6,7 +6,7 @@
 namespace sekisho::trail {
 namespace {
 
-TransactionId id_of(std::uint8_t n) {
+TransactionId some_id(std::uint8_t n) {
   TransactionId id;
   id.octets.fill(n);
   return id;
@@ -27,8 +27,8 @@ std::vector<Event> samples() {
   Recipient recipient{{}, "dest.example", "\"a b\"@dest.example", "450 4.2.0 full"};
   recipient.hash.fill('h');
   Decided decided;
-  decided.transaction = id_of(1);
-  decided.session = id_of(2);
+  decided.transaction = some_id(1);
+  decided.session = some_id(2);
   decided.client = client;
   decided.mail_from = "a..b.@docomo.ne.jp";
   decided.recipients = {recipient, {}};
@@ -50,14 +50,14 @@ std::vector<Event> samples() {
   decided.mode = "observe";
   decided.road = "inbound";
   decided.config_id = "0123";
-  Outcome outcome{id_of(1), "reject", "550 no", true, "hop", "250 ok", "Q1", {recipient}, true, 77};
-  Refused refused{id_of(2),          client,    "m@x",
+  Outcome outcome{some_id(1), "reject", "550 no", true, "hop", "250 ok", "Q1", {recipient}, true, 77};
+  Refused refused{some_id(2),        client,    "m@x",
                   {recipient},       3,         4,
                   "451 later",       "rc",      {{"connection", "limit", "c", "defer", "", false}},
                   "self_defence",    "enforce", 99,
                   {{"n@y"}, {"o@z"}}};
   SessionSummary session;
-  session.session = id_of(2);
+  session.session = some_id(2);
   session.client = client;
   session.transactions = 1, session.accepted = 2, session.deferred = 3, session.rejected = 4;
   session.recipients_seen = 5, session.unknown_recipients = 6, session.commands = 7, session.bytes_in = 1ull << 40;

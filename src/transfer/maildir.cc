@@ -12,7 +12,6 @@
 
 namespace sekisho::transfer {
 namespace {
-constexpr std::size_t kChunkOctets = 64 * 1024;
 
 class Fd {
  public:

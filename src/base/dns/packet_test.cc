@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/dns/cache.h"
+#include "base/dns/dns_test_support.h"
 #include "base/dns/record.h"
 #include "base/dns/reply.h"
 
@@ -10,8 +11,6 @@ namespace sekisho::dns {
 namespace {
 
 using namespace std::string_literals;
-
-Name name(std::string_view text) { return *Name::parse(text); }
 
 PacketError error_of(std::string_view packet) {
   core::Budget budget;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/dns/dns_test_support.h"
 #include "base/dns/stub.h"
 #include "base/dns/zone.h"
 
@@ -17,8 +18,6 @@ namespace sekisho::dns {
 namespace {
 
 using core::Task;
-
-Name name(std::string_view text) { return *Name::parse(text); }
 
 std::uint16_t free_port() {
   std::uint16_t port = 0;

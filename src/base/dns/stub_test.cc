@@ -7,6 +7,7 @@
 #include <map>
 #include <thread>
 
+#include "base/dns/dns_test_support.h"
 #include "base/dns/packet.h"
 #include "base/dns/record.h"
 
@@ -16,7 +17,6 @@ namespace {
 using namespace std::string_literals;
 using core::Task;
 
-Name name(std::string_view text) { return *Name::parse(text); }
 const io::Endpoint kAnyPort{core::IpAddress::v4(0x7f000001), 0};
 const std::string kGood = "\xc0\0\2\1"s, kEvil = "\x0a\6\6\6"s;
 

@@ -14,8 +14,6 @@ namespace {
 constexpr std::size_t kMaxFile = 64u << 20;
 constexpr std::uint32_t kDefaultTtl = 300;
 
-std::string shown(std::string_view text) { return "'" + core::printable(text, 60) + "'"; }
-
 class ZoneParser {
  public:
   explicit ZoneParser(std::string_view text) : reader_(text) {}

@@ -4,12 +4,12 @@
 
 #include <fstream>
 
+#include "base/dns/dns_test_support.h"
+
 namespace sekisho::dns {
 namespace {
 
 using namespace std::string_literals;
-
-Name name(std::string_view text) { return *Name::parse(text); }
 
 struct Fixture {
   explicit Fixture(const Zone& zone, std::unique_ptr<Resolver> below = nullptr)

@@ -11,8 +11,6 @@ namespace {
 using Rdata = core::Result<std::string, std::string>;
 using Tokens = std::vector<Token>;
 
-std::string shown(std::string_view text) { return "'" + core::printable(text, 60) + "'"; }
-
 std::optional<std::string> unescape(std::string_view text) {
   std::string out;
   for (std::size_t at = 0; at < text.size(); ++at) {
@@ -137,6 +135,8 @@ bool ends_token(char c) {
 }
 
 }  // namespace
+
+std::string shown(std::string_view text) { return "'" + core::printable(text, 60) + "'"; }
 
 core::Result<Entry, ZoneError> EntryReader::next() {
   if (!held_ && comments_.empty()) {

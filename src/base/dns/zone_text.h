@@ -47,6 +47,7 @@ std::optional<Name> owner_name(std::string_view text, const Name& origin);  // @
 std::optional<Type> type_word(std::string_view word);
 std::optional<std::uint32_t> ttl_word(std::string_view word);
 inline constexpr std::string_view kTypesAllowed = "A AAAA NS CNAME SOA PTR MX TXT SPF TLSA TYPEn";
+std::string shown(std::string_view text);  // quoted for an error text
 
 // Uncompressed RDATA, or a text that says what is wrong and what is allowed.
 core::Result<std::string, std::string> parse_rdata(Type type, const std::vector<Token>& tokens, const Name& origin);

@@ -1,5 +1,5 @@
 #pragma once
-// Loops, sockets, timers and TLS as Tasks. Boost.Asio (epoll) is inside this room only; none of it shows in this door.
+// Loops, sockets, timers and TLS as Tasks, on an epoll reactor of our own (why: docs/architecture.md).
 // Every object belongs to the loop of the thread that made it and is used on that thread only (Pool and Loop::post
 // excepted). Deadlines are absolute steady milliseconds (io::now_ms() + n); kNoDeadline waits for ever, one in the past
 // only tries. An idle socket owns no buffer.
@@ -77,8 +77,7 @@ class Event {
   std::unique_ptr<Impl> impl_;
 };
 
-// OpenSSL contexts. Server: one certificate and key (SNI in a later room); TLS 1.2 and 1.3. Client: opportunistic or
-// verified.
+// OpenSSL contexts, TLS 1.2 and 1.3. Server: certificates and keys, chosen by SNI. Client: opportunistic or verified.
 class TlsContext {
  public:
   // PEM files. The error text names the file and the reason ("key does not match certificate").

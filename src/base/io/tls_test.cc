@@ -16,7 +16,7 @@ std::shared_ptr<TlsContext> server_context() {
   EXPECT_TRUE(context.ok());
   return *context;
 }
-std::shared_ptr<Listener> listen() {
+std::shared_ptr<Listener> tls_door() {
   return std::make_shared<Listener>(std::move(*Listener::bind(*Endpoint::parse("127.0.0.1:0"))));
 }
 // Reads a clear-text line ("STARTTLS"), then speaks TLS and echoes.
@@ -45,7 +45,7 @@ struct Outcome {
 };
 Task<Outcome> dial(std::shared_ptr<TlsContext> context, std::string name) {
   Outcome out;
-  auto listener = listen();
+  auto listener = tls_door();
   spawn(serve(listener, server_context()));
   auto socket = co_await Socket::connect(listener->local(), now_ms() + 2000);
   co_await socket->write("STARTTLS\r\n", now_ms() + 1000);
@@ -98,7 +98,7 @@ TEST(Tls, ClearTextAfterStartTlsIsNeverReadAsTls) {
   // RFC 3207 section 4.2. The clear octets that wait in the kernel break the handshake, they are not obeyed.
   struct T {
     static Task<bool> go() {
-      auto listener = listen();
+      auto listener = tls_door();
       auto context = server_context();
       auto client = co_await Socket::connect(listener->local(), now_ms() + 1000);
       auto fd = co_await listener->accept();
@@ -116,7 +116,7 @@ TEST(Tls, ClearTextAfterStartTlsIsNeverReadAsTls) {
 TEST(Tls, HandshakeTimesOutAndPeerMayVanish) {
   struct T {
     static Task<void> go() {
-      auto listener = listen();
+      auto listener = tls_door();
       auto context = server_context();
       auto client = co_await Socket::connect(listener->local(), now_ms() + 1000);
       auto fd = co_await listener->accept();
@@ -163,7 +163,7 @@ TEST(Tls, FourHundredKilobytesBothWays) {
       co_return back == octets;
     }
     static Task<void> go() {
-      auto listener = listen();
+      auto listener = tls_door();
       spawn(serve(listener, server_context()));
       auto socket = co_await Socket::connect(listener->local(), now_ms() + 1000);
       co_await socket->write("STARTTLS\r\n", now_ms() + 1000);

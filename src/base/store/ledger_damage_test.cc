@@ -13,7 +13,6 @@
 namespace sekisho::store {
 namespace {
 using namespace test;
-constexpr std::int64_t kNoon = 1'800'014'400;
 constexpr std::size_t kKeptZeros = 64;
 
 std::size_t count_from(const char* name, std::size_t otherwise) {

@@ -11,7 +11,6 @@
 namespace sekisho::store {
 namespace {
 using namespace test;
-constexpr std::int64_t kNoon = 1'800'014'400;
 const std::string kSegment = "/2027-01-15.000.log";
 
 TEST(FailingDisk, AFailedFsyncIsNeverAskedAgain) {

@@ -16,7 +16,6 @@
 namespace sekisho::store {
 namespace {
 using namespace test;
-constexpr std::int64_t kNoon = 1'800'014'400;  // 2027-01-15 12:00 UTC
 
 TEST(Ledger, AppendsAndReads) {
   Folder folder;

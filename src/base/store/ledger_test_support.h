@@ -17,6 +17,7 @@
 
 namespace sekisho::store::test {
 namespace fs = std::filesystem;
+constexpr std::int64_t kNoon = 1'800'014'400;  // 2027-01-15 12:00 UTC
 
 struct Folder {
   Folder() {

@@ -83,7 +83,8 @@ SegmentReader::SegmentReader(Source& source, const Salt& salt, std::uint64_t lim
 // The octets [offset, offset + size), or fewer when the file ends or cannot be read there.
 std::string_view SegmentReader::view(std::uint64_t offset, std::size_t size) {
   if (offset < window_at_ || offset + size > window_at_ + window_.size()) {
-    const std::size_t want = std::max(size, window_size_);
+    const std::uint64_t rest = limit_ > offset ? limit_ - offset : 0;
+    const std::size_t want = std::max<std::size_t>(size, std::min<std::uint64_t>(rest, window_size_));
     window_.resize(want);
     const auto got = source_.read(offset, window_.data(), want);
     if (!got) os_error_ = got.error();

@@ -8,7 +8,7 @@ namespace sekisho::mail {
 namespace {
 
 constexpr std::size_t kMaxTokens = 50'000;  // 2 MiB; an honest list of 10,000 addresses has no more
-constexpr std::string_view kSpecials = "<>@,;:.";
+constexpr std::string_view kMarks = "<>@,;:.";
 constexpr std::string_view kAtomEnd = "<>@,;:.()[]\"\\ \t\r\n";
 
 class Lexer {
@@ -65,7 +65,7 @@ class Lexer {
       skip(Oddity::kStrayCloser);
     } else if (c == '\\') {
       skip(Oddity::kStrayBackslash);
-    } else if (kSpecials.find(c) != std::string_view::npos) {
+    } else if (kMarks.find(c) != std::string_view::npos) {
       add(TokenKind::kSpecial, pos_ + 1);
     } else {
       add(TokenKind::kAtom, std::min(shape_.find_first_of(kAtomEnd, pos_), value_.size()));

@@ -5,7 +5,6 @@
 namespace sekisho::mail {
 namespace {
 
-constexpr const char* kShiftJis = "ibm-943_P15A-2003";
 constexpr const char* kEucJp = "EUC-JP";
 constexpr char kBad = '\xfd';  // no lead octet of windows-31j: its converter makes U+FFFD of it
 

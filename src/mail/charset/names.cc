@@ -18,7 +18,6 @@ struct Alias {
   const char* icu_name;
 };
 
-constexpr const char* kShiftJis = "ibm-943_P15A-2003";
 constexpr const char* kKorean = "windows-949-2000";
 constexpr const char* kChinese = "gb18030";
 constexpr const char* kLatin1 = "windows-1252";

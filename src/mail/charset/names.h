@@ -19,6 +19,8 @@ struct Charset {
   std::string icu_name;  // only with kIcu
 };
 
+inline constexpr const char* kShiftJis = "ibm-943_P15A-2003";  // as Windows writes it
+
 Charset charset_of(std::string_view name);
 // Octets of one of ICU's charsets -> UTF-8.
 std::string convert_named(std::string_view octets, const char* icu_name);

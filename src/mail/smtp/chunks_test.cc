@@ -10,7 +10,7 @@ namespace sekisho::smtp {
 namespace {
 
 const std::string kEnvelope = "MAIL FROM:<a@sender.example>\r\nRCPT TO:<user@dest.example>\r\n";
-const std::string kOpening = "EHLO c\r\n" + kEnvelope;
+const std::string kEnvelopeOpening = "EHLO c\r\n" + kEnvelope;
 
 std::string pick(std::mt19937& random, const std::vector<std::string>& tokens, std::size_t count) {
   std::string out;
@@ -51,7 +51,7 @@ struct Result {
 };
 Result run(const ServerSettings& settings, const std::string& octets, std::size_t cut) {
   TestDriver driver(settings, 60'000);
-  driver.feed(kOpening);
+  driver.feed(kEnvelopeOpening);
   driver.replies.clear();
   driver.feed(octets, cut);
   return {driver.messages, driver.codes(), driver.closed, driver.resets, driver.pool.used()};
@@ -133,7 +133,7 @@ TEST(Chunks, CutsChangeNothing) {
   for (int round = 0; round < 4'000; ++round) {
     const std::string octets = pick(random, tokens, 40);
     TestDriver whole(settings), single(settings), pieces(settings);
-    for (TestDriver* each : {&whole, &single, &pieces}) each->feed(kOpening);
+    for (TestDriver* each : {&whole, &single, &pieces}) each->feed(kEnvelopeOpening);
     whole.feed(octets);
     single.feed(octets, 1);
     pieces.feed(octets, 2 + random() % 97);
@@ -149,7 +149,7 @@ TEST(Chunks, CutsChangeNothing) {
 // Chunks of one octet and a message of many: no quadratic work, no memory but the message's.
 TEST(Chunks, ManySmallOnes) {
   TestDriver driver;
-  driver.feed(kOpening);
+  driver.feed(kEnvelopeOpening);
   std::string octets;
   for (int i = 0; i < 50'000; ++i) octets += "BDAT 2\r\n\r\n";
   driver.feed(octets, 16384);
@@ -164,7 +164,7 @@ TEST(Chunks, ManySmallOnes) {
 
 TEST(Chunks, AnnouncedSizesReserveNothing) {
   TestDriver driver({}, 1u << 20);
-  driver.feed(kOpening + "BDAT 10000000 LAST\r\n");
+  driver.feed(kEnvelopeOpening + "BDAT 10000000 LAST\r\n");
   EXPECT_LE(driver.pool.used(), 262'144u);
   driver.server.give_up("4.4.2 Timeout");
   EXPECT_TRUE(driver.server.ended());

@@ -14,12 +14,14 @@ constexpr std::size_t kMaxOrcpt = 500;  // section 4.2
 
 using Fault = std::optional<Reply>;
 
-Fault refuse(int code, std::string_view enhanced, std::string text) {
+Fault fault_with(int code, std::string_view enhanced, std::string text) {
   return Reply{code, std::string(enhanced), {std::move(text)}, false};
 }
-Fault bad(std::string_view keyword) { return refuse(501, "5.5.4", "Bad " + std::string(keyword) + " parameter"); }
+Fault bad(std::string_view keyword) { return fault_with(501, "5.5.4", "Bad " + std::string(keyword) + " parameter"); }
 // RFC 5321 section 4.1.1.11: a parameter that is not recognized gets 555.
-Fault not_offered(std::string_view keyword) { return refuse(555, "5.5.4", std::string(keyword) + " is not offered"); }
+Fault not_offered(std::string_view keyword) {
+  return fault_with(555, "5.5.4", std::string(keyword) + " is not offered");
+}
 
 struct Parameter {
   std::string_view keyword, value;
@@ -53,7 +55,7 @@ Fault set_size(std::string_view digits, const Capabilities& offered, MailParamet
   // RFC 1870 section 4: 1*20DIGIT. A number too big to count is over every limit.
   if (out.size || digits.size() > 20 || !all_digits(digits)) return bad("SIZE");
   out.size = core::parse_uint(digits).value_or(UINT64_MAX);
-  if (*out.size > offered.size_limit_bytes) return refuse(552, "5.3.4", "Message size exceeds the limit");
+  if (*out.size > offered.size_limit_bytes) return fault_with(552, "5.3.4", "Message size exceeds the limit");
   return std::nullopt;
 }
 
@@ -95,8 +97,8 @@ Fault set_smtp_utf8(const Parameter& parameter, const Capabilities& offered, Mai
 Fault set_require_tls(const Parameter& parameter, const Capabilities& offered, bool tls, MailParameters& out) {
   // RFC 8689 section 2: no value, and TLS must be active; section 8 for the code.
   if (out.require_tls || parameter.has_value) return bad("REQUIRETLS");
-  if (!tls) return refuse(530, "5.7.30", "REQUIRETLS needs TLS, send STARTTLS first");
-  if (!offered.require_tls) return refuse(550, "5.7.30", "REQUIRETLS is not supported by the next hop");
+  if (!tls) return fault_with(530, "5.7.30", "REQUIRETLS needs TLS, send STARTTLS first");
+  if (!offered.require_tls) return fault_with(550, "5.7.30", "REQUIRETLS is not supported by the next hop");
   out.require_tls = true;
   return std::nullopt;
 }
@@ -153,7 +155,7 @@ Fault parse_parameters(std::string_view text, const Capabilities& offered, bool 
   Parameter parameter;
   bool prioritized = false;
   while (!rest.empty()) {
-    if (!take_parameter(rest, false, parameter)) return refuse(501, "5.5.4", "Bad parameter syntax");
+    if (!take_parameter(rest, false, parameter)) return fault_with(501, "5.5.4", "Bad parameter syntax");
     Fault fault;
     const auto is = [&](std::string_view keyword) { return core::iequals(parameter.keyword, keyword); };
     if (is("SIZE")) {
@@ -171,7 +173,7 @@ Fault parse_parameters(std::string_view text, const Capabilities& offered, bool 
     } else if (is("MT-PRIORITY")) {
       fault = std::exchange(prioritized, true) ? bad("MT-PRIORITY") : skip_priority(parameter.value);
     } else {
-      fault = refuse(555, "5.5.4", "Unsupported MAIL parameter");
+      fault = fault_with(555, "5.5.4", "Unsupported MAIL parameter");
     }
     if (fault) return fault;
   }
@@ -182,14 +184,14 @@ Fault parse_parameters(std::string_view text, const Capabilities& offered, bool 
   std::string_view rest = core::trim(text);
   Parameter parameter;
   while (!rest.empty()) {
-    if (!take_parameter(rest, smtp_utf8, parameter)) return refuse(501, "5.5.4", "Bad parameter syntax");
+    if (!take_parameter(rest, smtp_utf8, parameter)) return fault_with(501, "5.5.4", "Bad parameter syntax");
     Fault fault;
     if (core::iequals(parameter.keyword, "NOTIFY")) {
       fault = set_notify(parameter.value, offered, out);
     } else if (core::iequals(parameter.keyword, "ORCPT")) {
       fault = set_orcpt(parameter.value, offered, out);
     } else {
-      fault = refuse(555, "5.5.4", "Unsupported RCPT parameter");
+      fault = fault_with(555, "5.5.4", "Unsupported RCPT parameter");
     }
     if (fault) return fault;
   }

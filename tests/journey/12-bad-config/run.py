@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from lab import BINARY, ROOT, Folder, need, self_signed
 
@@ -47,8 +48,9 @@ def main():
         made = os.path.join(folder, "made")
         os.mkdir(made)
         self_signed(made, "mx"), self_signed(made, "other")
-        for case in cases:
-            try_case(folder, made, os.path.dirname(case), write)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for done in [pool.submit(try_case, folder, made, os.path.dirname(case), write) for case in cases]:
+                done.result()
         absent = os.path.join(folder, "absent.toml")
         for words, code in ((("config", "check", absent), 1), (("serve", "-c", absent), 2)):
             done = run(*words)

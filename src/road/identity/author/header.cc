@@ -12,13 +12,13 @@ namespace {
 using mail::HeaderField;
 
 constexpr std::size_t kLookAlikesMax = 10;
-constexpr std::size_t kLongestName = 64;   // octets of a name or line start that are looked at
+constexpr std::size_t kLongestLook = 64;   // octets of a name or line start that are looked at
 constexpr std::size_t kMaxOddNames = 100;  // looked at: each costs microseconds
 
 // What is left of a name when a careless reader drops or does not see some of its octets.
 std::string visible(std::string_view text) {
   std::string out;
-  for (char c : text.substr(0, kLongestName)) {
+  for (char c : text.substr(0, kLongestLook)) {
     const auto octet = static_cast<unsigned char>(c);
     if (octet > 0x20 && octet != 0x7f) out.push_back(core::lower(c));
   }
@@ -42,7 +42,7 @@ bool line_looks_like_from(std::string_view raw) { return visible(raw).starts_wit
 
 // Signatures list field names, "from:" among them, and fold anywhere.
 bool lists_names(std::string_view name) {
-  const std::string low = core::to_lower(name.substr(0, kLongestName));
+  const std::string low = core::to_lower(name.substr(0, kLongestLook));
   return low.find("signature") != std::string::npos || low.starts_with("arc-");
 }
 

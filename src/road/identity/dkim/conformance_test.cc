@@ -14,7 +14,7 @@ namespace {
 using road::AuthResult;
 const std::string kSuite = SHARED_DIR "/conformance/dkim-domainkeys-maildkim";
 
-std::string read(const std::string& path) {
+std::string file_text(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
@@ -22,7 +22,7 @@ std::string read(const std::string& path) {
 // "name  value" lines; NXDOMAIN and ~~fault~~ are words of the file.
 dns::Zone read_zone() {
   dns::Zone zone;
-  std::istringstream lines(read(kSuite + "/FAKE_DNS.dat"));
+  std::istringstream lines(file_text(kSuite + "/FAKE_DNS.dat"));
   for (std::string line; std::getline(lines, line);) {
     const auto space = line.find_first_of(" \t");
     if (line.empty() || line[0] == '#' || space == std::string::npos) continue;
@@ -57,7 +57,7 @@ std::string outcome(const std::vector<Verification>& all) {
 
 TEST(Conformance, MailDkimCorpus) {
   if (!std::filesystem::exists(kSuite)) GTEST_SKIP() << "the suite is not here: " << kSuite;
-  const std::string json = read(kSuite + "/expected.json");
+  const std::string json = file_text(kSuite + "/expected.json");
   auto resolver = dns::make_overlay(read_zone(), nullptr);
   Options options;
   options.legacy = true;
@@ -65,7 +65,7 @@ TEST(Conformance, MailDkimCorpus) {
   int right = 0, count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kSuite + "/corpus")) {
     const std::string file = entry.path().filename();
-    const std::string text = read(entry.path());
+    const std::string text = file_text(entry.path());
     if (file.find("dk_") != std::string::npos) continue;  // DomainKeys
     const std::string want = expected(json, file);
     ASSERT_FALSE(want.empty()) << file;

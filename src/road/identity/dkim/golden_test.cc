@@ -17,7 +17,7 @@ namespace sekisho::dkim {
 namespace {
 using road::AuthResult;
 
-std::string read(const std::string& path) {
+std::string octets_of(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
@@ -39,7 +39,7 @@ struct Expect {
 
 Expect read_expect(const std::string& path) {
   Expect out;
-  std::istringstream lines(read(path));
+  std::istringstream lines(octets_of(path));
   for (std::string line; std::getline(lines, line);) {
     const auto space = line.find(' ');
     const std::string word = line.substr(0, space), rest = space == std::string::npos ? "" : line.substr(space + 1);
@@ -60,7 +60,7 @@ void run(const std::string& base) {
   ASSERT_TRUE(zone) << zone.error().text();
   const auto resolver = dns::make_overlay(*zone, nullptr);
   core::Budget budget;
-  const auto message = mail::Message::parse(read(base + ".msg"), budget);
+  const auto message = mail::Message::parse(octets_of(base + ".msg"), budget);
   ASSERT_TRUE(message);
   Options options;
   options.now_s = 1'768'435'200;

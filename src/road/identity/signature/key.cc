@@ -32,7 +32,7 @@ using Number = std::unique_ptr<BIGNUM, Freer<BN_free>>;
 
 const unsigned char* octets(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
-const EVP_MD* md_of(Hash hash) { return hash == Hash::kSha1 ? EVP_sha1() : EVP_sha256(); }
+const EVP_MD* signing_md(Hash hash) { return hash == Hash::kSha1 ? EVP_sha1() : EVP_sha256(); }
 
 // RFC 6376 section 3.6.1 says RSAPublicKey, its examples and everybody use SubjectPublicKeyInfo (errata 3017).
 KeyPtr parse_rsa(std::string_view der) {
@@ -78,7 +78,7 @@ KeyContext verify_context(EVP_PKEY* key, Hash hash) {
   KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
   if (!context || EVP_PKEY_verify_init(context.get()) <= 0 ||
       EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) <= 0 ||
-      EVP_PKEY_CTX_set_signature_md(context.get(), md_of(hash)) <= 0)
+      EVP_PKEY_CTX_set_signature_md(context.get(), signing_md(hash)) <= 0)
     return {};
   return context;
 }
@@ -202,7 +202,7 @@ std::optional<std::string> PrivateKey::sign(Hash hash, std::string_view digest) 
     const KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, raw(key_), nullptr));
     if (context && EVP_PKEY_sign_init(context.get()) > 0 &&
         EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PADDING) > 0 &&
-        EVP_PKEY_CTX_set_signature_md(context.get(), md_of(hash)) > 0)
+        EVP_PKEY_CTX_set_signature_md(context.get(), signing_md(hash)) > 0)
       rc = EVP_PKEY_sign(context.get(), buffer, &size, octets(digest), digest.size());
   }
   ERR_clear_error();
