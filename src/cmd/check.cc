@@ -37,6 +37,9 @@ void print_text(const boost::json::object& o) {
   if (o.at("dkim").as_array().empty()) std::puts("dkim     none");
   std::printf("dmarc    %-9s %s: %s\n", text(o.at("dmarc").at("result")).c_str(),
               text(o.at("dmarc").at("author_domain")).c_str(), text(o.at("dmarc").at("reason")).c_str());
+  if (const auto& guard = o.at("protected").as_object(); guard.at("result") != "none")
+    std::printf("protected %-8s %s: %s %s\n", text(guard.at("result")).c_str(), text(guard.at("domain")).c_str(),
+                text(guard.at("rests_on")).c_str(), text(guard.at("why")).c_str());
   for (const auto& f : o.at("findings").as_array())
     std::printf("finding  %-9s %s: %s\n", text(f.at("room")).c_str(), text(f.at("code")).c_str(),
                 text(f.at("text").at("en")).c_str());

@@ -142,6 +142,7 @@ json::object to_json(const Judged& judged) {
           {"dmarc", dmarc},
           {"arc", to_json(papers.arc)},
           {"smime", nullptr},
+          {"protected", to_json(papers.guard)},
           {"iprev",
            {{"result", road::word(papers.iprev.result)},
             {"name", papers.iprev.name ? json::value(papers.iprev.name->text()) : json::value(nullptr)},

@@ -87,6 +87,13 @@ void RoadMeter::mail(const verdict::Verdict& v, const identity::Papers& papers, 
   for (const auto& signature : papers.dkim) registry_.add(kDkim, road::word(signature.result));
   if (papers.dkim.empty()) registry_.add(kDkim, "none");
   registry_.add(kDmarc, road::word(papers.dmarc.result));
+  const auto& shown = papers.guard;
+  if (shown.result != road::AuthResult::kNone)
+    registry_.add(kProtected,
+                  shown.result == road::AuthResult::kPass ? guard::word(shown.rests_on) : road::word(shown.result));
+  for (const auto& finding : shown.findings)
+    if (finding.code == "protected_lookalike" || finding.code == "display_name_protected")
+      registry_.add(kLookalikes, finding.code);
   registry_.observe(kRoadSeconds, static_cast<double>(road_us) / 1e6);
   if (v.action < verdict::Action::kDefer) registry_.observe(kTransferSeconds, static_cast<double>(transfer_us) / 1e6);
   registry_.add(kMailBytes, {}, static_cast<double>(size));

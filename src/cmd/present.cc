@@ -110,6 +110,14 @@ json::object to_json(const dmarc::Evaluation& e) {
           {"override", nullptr}};
 }
 
+json::object to_json(const guard::Evaluation& e) {
+  return {{"result", road::word(e.result)},
+          {"domain", e.domain},
+          {"why", utf8(e.why)},
+          {"rests_on", guard::word(e.rests_on)},
+          {"identity", utf8(e.identity)}};
+}
+
 json::object to_json(const road::Finding& f) {
   const auto text = road::explain(f);
   return {{"room", f.room},

@@ -10,6 +10,7 @@
 #include "road/identity/dkim/dkim.h"
 #include "road/identity/dmarc/dmarc.h"
 #include "road/identity/domainkeys/domainkeys.h"
+#include "road/identity/guard/guard.h"
 #include "road/identity/sender_id/sender_id.h"
 #include "road/identity/spf/spf.h"
 
@@ -22,6 +23,7 @@ boost::json::object to_json(const dkim::Verification& dkim);
 boost::json::array to_json(std::span<const dkim::Verification> dkim);
 boost::json::object to_json(const arc::Evaluation& arc);
 boost::json::object to_json(const dmarc::Evaluation& dmarc);
+boost::json::object to_json(const guard::Evaluation& guard);
 boost::json::object to_json(const road::Finding& finding);
 boost::json::array to_json(std::span<const road::Finding> findings);
 

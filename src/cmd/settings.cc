@@ -267,6 +267,7 @@ class Builder {
       problem("dmarc.psl_file", file.empty() ? "the system's list cannot be read; install the package publicsuffix"
                                              : file + " cannot be read");
     road.identity.psl = road.psl.get();
+    guard();
     auto& policy = road.policy;
     for (const auto& row : verdict::policy_table()) {
       const auto set = policy.set(row.key, text(std::string(row.key)));
@@ -283,6 +284,51 @@ class Builder {
     for (const auto& name : out_.values.texts("server.observe_stages"))
       for (const auto& [word, stage] : stages)
         if (name == word) policy.modes[static_cast<std::size_t>(stage)] = verdict::Mode::kObserve;
+  }
+
+  guard::Protected protected_domain(const std::string& at) {
+    guard::Protected row{domain(at + "name", text(at + "name"))};
+    row.why = text(at + "why");
+    row.subdomains = out_.values.flag(at + "subdomains");
+    row.strict = text(at + "alignment") == "strict";
+    row.trust_arc = out_.values.flag(at + "trust_arc");
+    row.demand = text(at + "action") == "mark" ? guard::Demand::kMark : guard::Demand::kReject;
+    row.display_names = out_.values.texts(at + "display_names");
+    const auto* psl = out_.road->identity.psl;
+    if (row.name.labels() < 2 || (psl && psl->is_registry_suffix(row.name)))
+      problem(at + "name", "\"" + row.name.text() + "\" belongs to a registry: strangers live below it");
+    for (const auto& name : row.display_names)
+      if (guard::look(name).size() < 2)
+        problem(at + "display_names", "\"" + core::printable(name) + "\" is too short: it stands in every other name");
+    return row;
+  }
+
+  void guard() {
+    std::vector<guard::Protected> domains;
+    for (std::size_t i = 0; i < out_.values.count("protected_domain"); ++i) {
+      const std::string at = "protected_domain[" + std::to_string(i) + "].";
+      domains.push_back(protected_domain(at));
+      const auto same = [&](const guard::Protected& other) { return other.name == domains.back().name; };
+      if (std::any_of(domains.begin(), domains.end() - 1, same))
+        problem(at + "name", "\"" + domains.back().name.text() + "\" is there twice");
+    }
+    std::vector<guard::Forwarder> forwarders;
+    for (std::size_t i = 0; i < out_.values.count("declared_forwarder"); ++i) {
+      const std::string at = "declared_forwarder[" + std::to_string(i) + "].";
+      guard::Forwarder row;
+      row.why = text(at + "why");
+      const bool network = !text(at + "network").empty(), name = !text(at + "domain").empty();
+      if (network == name) problem(at + "why", "the forwarder needs either network or domain");
+      if (network) row.network = core::Network::parse(text(at + "network"));
+      if (network && (!row.network || row.network->bits == 0))
+        problem(at + "network", "\"" + core::printable(text(at + "network")) +
+                                    "\" is not a network of some hosts, as in 192.0.2.0/24 or 2001:db8::/32");
+      row.name = text(at + (network ? "network" : "domain"));
+      if (name) row.domain = domain(at + "domain", text(at + "domain"));
+      forwarders.push_back(std::move(row));
+    }
+    out_.road->identity.guard =
+        std::make_shared<const guard::List>(std::move(domains), std::move(forwarders), out_.road->identity.psl);
   }
 
   void limits() {

@@ -78,6 +78,11 @@ constexpr FindingText kTexts[] = {
 #include "road/identity/authres/findings.def"
 #undef kRoom
 #endif
+#if __has_include("road/identity/guard/findings.def")
+#define kRoom "guard"
+#include "road/identity/guard/findings.def"
+#undef kRoom
+#endif
 #if __has_include("road/identity/findings.def")
 #define kRoom "identity"
 #include "road/identity/findings.def"

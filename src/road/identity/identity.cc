@@ -80,6 +80,27 @@ void note_voucher(const Settings& settings, core::Budget& budget, Papers& papers
   papers.findings.push_back({"arc", "arc_trusted", road::AuthResult::kPass, std::move(evidence)});
 }
 
+// Protected domains, and what a declared forwarder explains (RFC 7960 section 4.1: forwarding breaks SPF, and at times
+// the signature too).
+void look_at_phone(const Client& client, const Settings& settings, core::Budget& budget, Papers& papers) {
+  if (!settings.guard || settings.guard->empty()) return;
+  guard::Inputs inputs{papers.author, papers.dmarc};
+  inputs.psl = settings.psl;
+  inputs.client_ip = client.ip;
+  const auto spf_domain = mail::Domain::parse(papers.spf_mfrom.domain.view());
+  inputs.identities.push_back({guard::Evidence::kAddress, papers.spf_mfrom.result, spf_domain});
+  for (const auto& signature : papers.dkim)
+    inputs.identities.push_back({guard::Evidence::kSignature, signature.result, signature.domain});
+  if (papers.author.author_domain) {
+    const auto* set = arc::vouching_set(papers.arc, *papers.author.author_domain, settings.trusted_sealers, budget);
+    if (set) inputs.vouched_by = set->sealer;
+  }
+  papers.guard = guard::evaluate(inputs, *settings.guard);
+  append(papers.findings, papers.guard.findings);
+  if (papers.dmarc.result != road::AuthResult::kFail) return;
+  if (const auto* forwarder = guard::forwarder_of(inputs, *settings.guard)) papers.forwarded_by = forwarder->why;
+}
+
 core::Task<void> read_message(const Client& client, const mail::Message& message, const Settings& settings,
                               dns::Resolver& resolver, const core::Clock& clock, std::int64_t now_s, unsigned sample,
                               core::Budget& budget, Papers& papers, io::Pool* pool) {
@@ -137,6 +158,7 @@ core::Task<void> read_message(const Client& client, const mail::Message& message
   }
   append(papers.findings, papers.dmarc.findings);
   if (!ambiguous) note_voucher(settings, arc_budget, papers);
+  look_at_phone(client, settings, arc_budget, papers);
 }
 
 }  // namespace sekisho::identity

@@ -3,6 +3,7 @@
 // reverse name) can be asked while the client still talks; what the message proves (author, DKIM, DMARC) at its end.
 // Facts only; verdict decides. Re-entrant; Settings must outlive the tasks.
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "road/identity/dkim/dkim.h"
 #include "road/identity/dmarc/dmarc.h"
 #include "road/identity/domainkeys/domainkeys.h"
+#include "road/identity/guard/guard.h"
 #include "road/identity/iprev/iprev.h"
 #include "road/identity/sender_id/sender_id.h"
 #include "road/identity/spf/spf.h"
@@ -33,7 +35,8 @@ struct Settings {
   std::vector<arc::Trusted> trusted_sealers;
   dmarc::Method dmarc_method = dmarc::Method::kTree;
   const dmarc::PublicSuffixList* psl = nullptr;
-  std::int64_t time_ms = 20'000;  // SPF's elapsed time (RFC 7208 section 4.6.4)
+  std::shared_ptr<const guard::List> guard;  // protected domains and declared forwarders; null: none
+  std::int64_t time_ms = 20'000;             // SPF's elapsed time (RFC 7208 section 4.6.4)
 };
 
 struct Client {
@@ -52,8 +55,10 @@ struct Papers {
   domainkeys::Evaluation domainkeys;
   arc::Evaluation arc;
   dmarc::Evaluation dmarc;
-  std::string vouched_by;   // the trusted ARC sealer whose word explains a DMARC failure; empty when there is none
-  road::Findings findings;  // of all of the above, in the order of the road
+  std::string vouched_by;  // the trusted ARC sealer whose word explains a DMARC failure; empty when there is none
+  guard::Evaluation guard;
+  std::string forwarded_by;  // the declared forwarder that explains a DMARC failure; empty when there is none
+  road::Findings findings;   // of all of the above, in the order of the road
 };
 
 // SPF of MAIL FROM: the question that decides most.
@@ -64,8 +69,9 @@ core::Task<void> read_client(const Client& client, const Settings& settings, dns
                              const core::Clock& clock, std::int64_t now_s, core::Budget& budget, Papers& papers);
 // A domain whose SPF record takes all look-ups it may take has had its share: nothing is asked besides.
 bool spent(const Papers& papers);
-// Author, Sender ID, DomainKeys, DKIM, ARC, then DMARC, which rests on author, DKIM and SPF. sample: 0..99, drawn per
-// mail (pct= of RFC 7489). pool: where the octets of a big message are hashed; null: here.
+// Author, Sender ID, DomainKeys, DKIM, ARC, then DMARC, which rests on author, DKIM and SPF, then the guard of
+// protected domains, which rests on all of them. sample: 0..99, drawn per mail (pct= of RFC 7489). pool: where the
+// octets of a big message are hashed; null: here.
 core::Task<void> read_message(const Client& client, const mail::Message& message, const Settings& settings,
                               dns::Resolver& resolver, const core::Clock& clock, std::int64_t now_s, unsigned sample,
                               core::Budget& budget, Papers& papers, io::Pool* pool = nullptr);

@@ -115,6 +115,7 @@ verdict::Facts facts_of(const Case& mail, road::Findings& all) {
   verdict::Facts out;
   out.spf_mail_from = facts(mail.papers.spf_mfrom);
   out.spf_helo = facts(mail.papers.spf_helo);
+  if (!mail.papers.forwarded_by.empty()) out.explained = verdict::Override::kTrustedForwarder;
   if (!mail.papers.vouched_by.empty()) out.explained = verdict::Override::kArc;
   for (const auto& signature : mail.papers.dkim)
     out.dkim.push_back({signature.result, signature.signing_domain, false, signature.testing});

@@ -36,6 +36,10 @@ void add_authentication(const identity::Papers& papers, std::vector<trail::Authe
   if (papers.arc.result != road::AuthResult::kNone)
     out.push_back({"arc", result_word(papers.arc.result), papers.arc.sets.empty() ? "" : papers.arc.sets.back().sealer,
                    "i=" + std::to_string(papers.arc.instance)});
+  if (papers.guard.result != road::AuthResult::kNone)
+    out.push_back(
+        {"protected", result_word(papers.guard.result), papers.guard.domain,
+         core::printable(std::string(guard::word(papers.guard.rests_on)) + " " + papers.guard.identity, 120)});
   const auto& dmarc = papers.dmarc;
   out.push_back({"dmarc", result_word(dmarc.result), dmarc.author_domain ? dmarc.author_domain->text() : "",
                  "p=" + std::string(dmarc::word(dmarc.policy))});

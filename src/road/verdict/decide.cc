@@ -40,6 +40,10 @@ constexpr FindingCell kFindingCells[] = {
     {"from_ambiguous", Cell::k_from_ambiguous},
     {"from_confusable", Cell::k_from_confusable},
     {"display_name_address_mismatch", Cell::k_display_name_address_mismatch},
+    {"protected_unproven", Cell::k_protected_reject},
+    {"protected_doubtful", Cell::k_protected_mark},
+    {"protected_lookalike", Cell::k_protected_lookalike},
+    {"display_name_protected", Cell::k_display_name_protected},
     {"display_name_control", Cell::k_display_name_control},
     {"non_ascii_address", Cell::k_non_ascii_address},
     {"header_malformed", Cell::k_header_malformed},
@@ -163,6 +167,9 @@ void read_dmarc(const Facts& facts, const Policy& policy, Hits& hits) {
   }
   if (dmarc.result == AuthResult::kTempError)
     temporary(facts, policy, Cell::k_dmarc_temperror, dmarc.author_domain, hits);
+  for (const auto& finding : facts.findings)
+    if (finding.code == "protected_temperror")
+      temporary(facts, policy, Cell::k_protected_temperror, finding.evidence, hits);
   if (dmarc.result == AuthResult::kPermError) hits.push_back({Cell::k_dmarc_permerror, dmarc.author_domain});
   const bool open = facts.spf_mail_from.result == AuthResult::kTempError || any_dkim(facts, AuthResult::kTempError) ||
                     dmarc.result == AuthResult::kTempError;
@@ -185,7 +192,8 @@ Hits collect(const Facts& facts, const Policy& policy, Moment moment) {
 bool dns_failing(const Hits& hits, const Policy& policy) {
   return std::any_of(hits.begin(), hits.end(), [&](const auto& hit) {
     const bool fault = hit.cell == Cell::k_spf_temperror || hit.cell == Cell::k_dkim_temperror ||
-                       hit.cell == Cell::k_dmarc_temperror || hit.cell == Cell::k_sender_domain_temperror;
+                       hit.cell == Cell::k_dmarc_temperror || hit.cell == Cell::k_protected_temperror ||
+                       hit.cell == Cell::k_sender_domain_temperror;
     return fault && policy.at(hit.cell) == Action::kDefer;
   });
 }

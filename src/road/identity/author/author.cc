@@ -83,6 +83,7 @@ class Judge {
     if (false_at) ambiguous("false_at");
     if (const auto hidden = hidden_address(list, budget_); !hidden.empty()) ambiguous(hidden);
     check_names(list, budget_, author_.findings);
+    take_names(list, budget_, author_.names);
     if (list.oddities.has(Oddity::kControl)) once_control();
     if (list.oddities.has(Oddity::kRawIso2022) && !same_without_escapes(value, list)) ambiguous("raw_iso_2022_jp");
     if (list.mailboxes.empty()) no_author_ = "empty";

@@ -21,10 +21,14 @@ struct Author {
   // Every other domain a reader may take for the author's; their owners' policies may be asked (RFC 9989 section 11.5).
   // No doubles.
   std::vector<mail::Domain> other_domains;
+  // What From shows beside the addresses - display names, comments, group names - as the eye takes it (NFKC, nothing
+  // invisible), empty ones not; together at most kMaxNameOctets.
+  std::vector<std::string> names;
   road::Findings findings;
 };
 
 inline constexpr std::size_t kMaxAddresses = 100;
+inline constexpr std::size_t kMaxNameOctets = 16384;
 
 Author evaluate(const mail::Message& message, core::Budget& budget);
 

@@ -6,6 +6,7 @@
 #include "base/core/text.h"
 #include "mail/address/utf8.h"
 #include "mail/charset/charset.h"
+#include "road/identity/author/author.h"
 #include "road/identity/author/header.h"
 
 namespace sekisho::author {
@@ -163,6 +164,23 @@ void check_names(const mail::MailboxList& list, core::Budget& budget, road::Find
   }
   const std::size_t groups = std::min(list.group_names.size(), kMaxMailboxes);
   for (std::size_t i = 0; i < groups; ++i) names.check(list.group_names[i], nullptr);
+}
+
+void take_names(const mail::MailboxList& list, core::Budget& budget, std::vector<std::string>& names) {
+  std::size_t left = kMaxNameOctets;
+  for (const auto& name : names) left -= std::min(left, name.size());
+  const auto take = [&](std::string_view name) {
+    if (name.empty() || left == 0 || names.size() >= kMaxAddresses) return;
+    std::string shown = mail::compatible(mail::decode_words(name.substr(0, left), budget).text);
+    shown.resize(std::min(shown.size(), left));
+    left -= std::min(left, std::max(name.size(), shown.size()));
+    if (!shown.empty()) names.push_back(std::move(shown));
+  };
+  for (const mail::Mailbox& box : looked_at(list)) {
+    take(box.display_name);
+    take(box.comment);
+  }
+  for (const auto& name : list.group_names) take(name);
 }
 
 bool check_looks(const mail::MailboxList& list, road::Findings& findings) {

@@ -21,6 +21,8 @@ std::vector<SeenAddress> seen_addresses(std::string_view text, core::Budget& bud
 
 // display_name_*: names of mailboxes and groups against the addresses they stand for.
 void check_names(const mail::MailboxList& list, core::Budget& budget, road::Findings& findings);
+// The names as the eye takes them, for Author::names.
+void take_names(const mail::MailboxList& list, core::Budget& budget, std::vector<std::string>& names);
 // from_confusable, non_ascii_address. True when the local part shows a false '@'.
 bool check_looks(const mail::MailboxList& list, road::Findings& findings);
 // Where another "<a@b>" is hidden: in a name of encoded words, which some readers decode before they parse, or in a
