@@ -40,6 +40,9 @@ void print_text(const boost::json::object& o) {
   if (const auto& guard = o.at("protected").as_object(); guard.at("result") != "none")
     std::printf("protected %-8s %s: %s %s\n", text(guard.at("result")).c_str(), text(guard.at("domain")).c_str(),
                 text(guard.at("rests_on")).c_str(), text(guard.at("why")).c_str());
+  if (o.at("smime").is_object() && o.at("smime").at("result") != "none")
+    std::printf("smime    %-9s %s: %s\n", text(o.at("smime").at("result")).c_str(),
+                text(o.at("smime").at("address")).c_str(), text(o.at("smime").at("reason")).c_str());
   for (const auto& f : o.at("findings").as_array())
     std::printf("finding  %-9s %s: %s\n", text(f.at("room")).c_str(), text(f.at("code")).c_str(),
                 text(f.at("text").at("en")).c_str());

@@ -14,6 +14,7 @@ int senderid(const Arguments& arguments);
 int domainkeys(const Arguments& arguments);
 int dkim(const Arguments& arguments);
 int arc(const Arguments& arguments);
+int smime(const Arguments& arguments);
 int dmarc(const Arguments& arguments);
 int authres(const Arguments& arguments);
 int trace(const Arguments& arguments);

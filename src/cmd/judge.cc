@@ -141,7 +141,7 @@ json::object to_json(const Judged& judged) {
           {"dkim", to_json(std::span<const dkim::Verification>(papers.dkim))},
           {"dmarc", dmarc},
           {"arc", to_json(papers.arc)},
-          {"smime", nullptr},
+          {"smime", papers.smime ? json::value(to_json(*papers.smime)) : json::value(nullptr)},
           {"protected", to_json(papers.guard)},
           {"iprev",
            {{"result", road::word(papers.iprev.result)},

@@ -23,6 +23,7 @@ constexpr Command kCommands[] = {
     {"domainkeys", "verify or sign a message with DomainKeys", sekisho::cmd::domainkeys},
     {"dkim", "verify or sign a message with DKIM, show a key", sekisho::cmd::dkim},
     {"arc", "verify a chain of ARC seals, seal a message", sekisho::cmd::arc},
+    {"smime", "verify the S/MIME signature of a message", sekisho::cmd::smime},
     {"dmarc", "show a domain's DMARC policy and organizational domain", sekisho::cmd::dmarc},
     {"authres", "parse an Authentication-Results field", sekisho::cmd::authres},
     {"trace", "who sent this, and what became of it?", sekisho::cmd::trace},

@@ -87,6 +87,8 @@ void RoadMeter::mail(const verdict::Verdict& v, const identity::Papers& papers, 
   for (const auto& signature : papers.dkim) registry_.add(kDkim, road::word(signature.result));
   if (papers.dkim.empty()) registry_.add(kDkim, "none");
   registry_.add(kDmarc, road::word(papers.dmarc.result));
+  if (papers.smime && papers.smime->result != road::AuthResult::kNone)
+    registry_.add(kSmime, road::word(papers.smime->result));
   const auto& shown = papers.guard;
   if (shown.result != road::AuthResult::kNone)
     registry_.add(kProtected,

@@ -118,6 +118,16 @@ json::object to_json(const guard::Evaluation& e) {
           {"identity", utf8(e.identity)}};
 }
 
+json::object to_json(const smime::Evaluation& e) {
+  return {{"result", road::word(e.result)},
+          {"reason", e.reason},
+          {"address", e.address},
+          {"by_author", e.by_author},
+          {"serial", e.serial},
+          {"issuer", e.issuer},
+          {"part", e.part}};
+}
+
 json::object to_json(const road::Finding& f) {
   const auto text = road::explain(f);
   return {{"room", f.room},

@@ -12,6 +12,7 @@
 #include "road/identity/domainkeys/domainkeys.h"
 #include "road/identity/guard/guard.h"
 #include "road/identity/sender_id/sender_id.h"
+#include "road/identity/smime/smime.h"
 #include "road/identity/spf/spf.h"
 
 namespace sekisho::cmd {
@@ -24,6 +25,7 @@ boost::json::array to_json(std::span<const dkim::Verification> dkim);
 boost::json::object to_json(const arc::Evaluation& arc);
 boost::json::object to_json(const dmarc::Evaluation& dmarc);
 boost::json::object to_json(const guard::Evaluation& guard);
+boost::json::object to_json(const smime::Evaluation& smime);
 boost::json::object to_json(const road::Finding& finding);
 boost::json::array to_json(std::span<const road::Finding> findings);
 

@@ -268,6 +268,13 @@ class Builder {
                                              : file + " cannot be read");
     road.identity.psl = road.psl.get();
     guard();
+    if (const std::string& ca_file = text("smime.ca_file"); !ca_file.empty()) {
+      auto trust = smime::Trust::load(ca_file);
+      if (trust)
+        road.identity.smime = std::move(*trust);
+      else
+        problem("smime.ca_file", trust.error());
+    }
     auto& policy = road.policy;
     for (const auto& row : verdict::policy_table()) {
       const auto set = policy.set(row.key, text(std::string(row.key)));

@@ -63,6 +63,18 @@ MethodResult arc_result(const arc::Evaluation& e) {
   return out;
 }
 
+// RFC 7281 section 3.2: serial and issuer stand together or not at all.
+MethodResult smime_result(const smime::Evaluation& e) {
+  MethodResult out{"smime", result_word(e.result)};
+  if (e.result != road::AuthResult::kPass) out.reason = core::printable(e.reason, 120);
+  if (!e.part.empty()) out.properties.push_back({"body", "smime-part", e.part});
+  if (!e.address.empty()) out.properties.push_back({"body", "smime-identifier", e.address});
+  if (e.serial.empty() || e.issuer.empty()) return out;
+  out.properties.push_back({"body", "smime-serial", e.serial});
+  out.properties.push_back({"body", "smime-issuer", e.issuer});
+  return out;
+}
+
 MethodResult dmarc_result(const dmarc::Evaluation& e) {
   MethodResult out{"dmarc", result_word(e.result)};
   if (!e.policy_tag.empty()) out.comment = "p=" + std::string(dmarc::word(e.policy)) + (e.testing ? " t=y" : "");
@@ -175,6 +187,8 @@ std::string authentication_results(const identity::Papers& papers, const Setting
   if (papers.dkim.empty()) header.results.push_back({"dkim", "none"});
   for (const auto& signature : papers.dkim) header.results.push_back(dkim_result(signature));
   if (papers.arc.result != road::AuthResult::kNone) header.results.push_back(arc_result(papers.arc));
+  if (papers.smime && papers.smime->result != road::AuthResult::kNone)
+    header.results.push_back(smime_result(*papers.smime));
   header.results.push_back(dmarc_result(papers.dmarc));
   if (papers.iprev.result != road::AuthResult::kNone)
     header.results.push_back(iprev_result(papers.iprev, arrival.client_ip));

@@ -83,6 +83,11 @@ constexpr FindingText kTexts[] = {
 #include "road/identity/guard/findings.def"
 #undef kRoom
 #endif
+#if __has_include("road/identity/smime/findings.def")
+#define kRoom "smime"
+#include "road/identity/smime/findings.def"
+#undef kRoom
+#endif
 #if __has_include("road/identity/findings.def")
 #define kRoom "identity"
 #include "road/identity/findings.def"

@@ -129,6 +129,12 @@ core::Task<void> read_message(const Client& client, const mail::Message& message
   papers.arc = co_await arc::verify(message, resolver, arc_options, arc_budget);
   append(papers.findings, papers.arc.findings);
 
+  if (settings.smime) {
+    core::Budget smime_budget;  // of its own: what DKIM spent on the body says nothing here
+    papers.smime =
+        co_await smime::verify(message, papers.author.addresses, settings.smime, {now_s, pool}, smime_budget);
+    append(papers.findings, papers.smime->findings);
+  }
   dmarc::Inputs inputs;
   inputs.author_domain = papers.author.author_domain;
   inputs.more_author_domains = papers.author.other_domains;

@@ -23,6 +23,7 @@
 #include "road/identity/guard/guard.h"
 #include "road/identity/iprev/iprev.h"
 #include "road/identity/sender_id/sender_id.h"
+#include "road/identity/smime/smime.h"
 #include "road/identity/spf/spf.h"
 
 namespace sekisho::identity {
@@ -35,8 +36,9 @@ struct Settings {
   std::vector<arc::Trusted> trusted_sealers;
   dmarc::Method dmarc_method = dmarc::Method::kTree;
   const dmarc::PublicSuffixList* psl = nullptr;
-  std::shared_ptr<const guard::List> guard;  // protected domains and declared forwarders; null: none
-  std::int64_t time_ms = 20'000;             // SPF's elapsed time (RFC 7208 section 4.6.4)
+  std::shared_ptr<const guard::List> guard;   // protected domains and declared forwarders; null: none
+  std::shared_ptr<const smime::Trust> smime;  // the CAs whose signers count; null: S/MIME is not looked at
+  std::int64_t time_ms = 20'000;              // SPF's elapsed time (RFC 7208 section 4.6.4)
 };
 
 struct Client {
@@ -57,6 +59,7 @@ struct Papers {
   dmarc::Evaluation dmarc;
   std::string vouched_by;  // the trusted ARC sealer whose word explains a DMARC failure; empty when there is none
   guard::Evaluation guard;
+  std::optional<smime::Evaluation> smime;
   std::string forwarded_by;  // the declared forwarder that explains a DMARC failure; empty when there is none
   road::Findings findings;   // of all of the above, in the order of the road
 };
@@ -69,7 +72,7 @@ core::Task<void> read_client(const Client& client, const Settings& settings, dns
                              const core::Clock& clock, std::int64_t now_s, core::Budget& budget, Papers& papers);
 // A domain whose SPF record takes all look-ups it may take has had its share: nothing is asked besides.
 bool spent(const Papers& papers);
-// Author, Sender ID, DomainKeys, DKIM, ARC, then DMARC, which rests on author, DKIM and SPF, then the guard of
+// Author, Sender ID, DomainKeys, DKIM, ARC, S/MIME, then DMARC, which rests on author, DKIM and SPF, then the guard of
 // protected domains, which rests on all of them. sample: 0..99, drawn per mail (pct= of RFC 7489). pool: where the
 // octets of a big message are hashed; null: here.
 core::Task<void> read_message(const Client& client, const mail::Message& message, const Settings& settings,

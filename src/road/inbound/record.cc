@@ -40,6 +40,9 @@ void add_authentication(const identity::Papers& papers, std::vector<trail::Authe
     out.push_back(
         {"protected", result_word(papers.guard.result), papers.guard.domain,
          core::printable(std::string(guard::word(papers.guard.rests_on)) + " " + papers.guard.identity, 120)});
+  if (papers.smime && papers.smime->result != road::AuthResult::kNone)
+    out.push_back({"smime", result_word(papers.smime->result), papers.smime->domain ? papers.smime->domain->text() : "",
+                   papers.smime->serial.empty() ? "" : "serial " + papers.smime->serial});
   const auto& dmarc = papers.dmarc;
   out.push_back({"dmarc", result_word(dmarc.result), dmarc.author_domain ? dmarc.author_domain->text() : "",
                  "p=" + std::string(dmarc::word(dmarc.policy))});

@@ -40,6 +40,7 @@ constexpr FindingCell kFindingCells[] = {
     {"from_ambiguous", Cell::k_from_ambiguous},
     {"from_confusable", Cell::k_from_confusable},
     {"display_name_address_mismatch", Cell::k_display_name_address_mismatch},
+    {"smime_fail", Cell::k_smime_fail},
     {"protected_unproven", Cell::k_protected_reject},
     {"protected_doubtful", Cell::k_protected_mark},
     {"protected_lookalike", Cell::k_protected_lookalike},
