@@ -9,6 +9,7 @@
 #include "cmd/files.h"
 #include "cmd/present.h"
 #include "cmd/resolving.h"
+#include "cmd/show.h"
 #include "cmd/signing.h"
 #include "road/identity/arc/arc.h"
 
@@ -26,6 +27,7 @@ int show(const arc::Evaluation& chain, bool json) {
     print_json(to_json(chain));
   } else {
     std::printf("%s: %s\n", std::string(road::word(chain.result)).c_str(), chain.reason.c_str());
+    std::puts("  evidence: signature");
     for (const auto& set : chain.sets)
       std::printf("  i=%-2u sealed by %-30s %s\n", set.instance, set.sealer.c_str(),
                   utf8(core::printable(core::trim_fws(set.results), 200)).c_str());
@@ -68,14 +70,16 @@ int seal(const Cli& cli, const ArcOptions& o, const mail::Message& message, cons
 }  // namespace
 
 int arc(const Arguments& arguments) {
+  if (wants_show(arguments)) return show_arc(arguments);
   ArcOptions o;
   Cli cli("arc",
           "verify: the ARC chain of a message (RFC 8617). seal: adds the next set and writes the whole message; its\n"
           "results are those of the message's Authentication-Results with --authserv-id.",
+          "  sekisho arc show --mail mail.eml\n"
           "  sekisho arc verify --json mail.eml\n"
           "  sekisho arc seal --domain lists.example.org --selector s1 --key s1.pem --authserv-id mx.example.org "
           "mail.eml > sealed.eml");
-  cli.positional("VERB", o.verb, "verify or seal");
+  cli.positional("VERB", o.verb, "verify, seal, or show with its own --help");
   cli.positional("MESSAGE", o.path, "a file, or - for standard input");
   cli.text("--domain", o.domain, "seal: d=");
   cli.text("--selector", o.selector, "seal: s=");
@@ -90,7 +94,7 @@ int arc(const Arguments& arguments) {
   cli.flag("--json", o.json, "one JSON document on standard output");
   if (const auto status = cli.parse(arguments)) return *status;
   if (o.verb != "verify" && o.verb != "seal")
-    return cli.usage_error("there is no verb '" + o.verb + "': verify or seal");
+    return cli.usage_error("there is no verb '" + o.verb + "': verify, seal or show");
   core::Budget budget;
   const auto message = read_message(o.path, budget);
   if (!message) return cli.usage_error(message.error());

@@ -14,7 +14,7 @@ namespace sekisho::cmd {
 
 namespace {
 
-void print_text(const boost::json::object& o) {
+void print_text(const boost::json::object& o, const std::vector<road::Text>& methods) {
   const auto text = [](const boost::json::value& v) -> std::string {
     if (v.is_null()) return "-";
     if (v.is_string()) return v.as_string().empty() ? "-" : std::string(v.as_string());
@@ -29,14 +29,16 @@ void print_text(const boost::json::object& o) {
   for (const auto& r : o.at("verdict").at("reasons").as_array())
     std::printf("  %-10s %-28s %s\n%42s%s\n", text(r.at("stage")).c_str(), text(r.at("code")).c_str(),
                 text(r.at("text").at("en")).c_str(), "", text(r.at("text").at("ja")).c_str());
-  std::printf("spf      %-9s %s: %s\n", text(spf.at("result")).c_str(), text(spf.at("domain")).c_str(),
-              text(spf.at("reason")).c_str());
+  std::printf("spf      %-9s %s: %s; evidence: address\n", text(spf.at("result")).c_str(),
+              text(spf.at("domain")).c_str(), text(spf.at("reason")).c_str());
   for (const auto& d : o.at("dkim").as_array())
-    std::printf("dkim     %-9s %s: %s\n", text(d.at("result")).c_str(), text(d.at("signing_domain")).c_str(),
-                text(d.at("reason")).c_str());
+    std::printf("dkim     %-9s %s: %s; evidence: signature\n", text(d.at("result")).c_str(),
+                text(d.at("signing_domain")).c_str(), text(d.at("reason")).c_str());
   if (o.at("dkim").as_array().empty()) std::puts("dkim     none");
-  std::printf("dmarc    %-9s %s: %s\n", text(o.at("dmarc").at("result")).c_str(),
-              text(o.at("dmarc").at("author_domain")).c_str(), text(o.at("dmarc").at("reason")).c_str());
+  std::printf("dmarc    %-9s %s: %s; evidence: %s\n", text(o.at("dmarc").at("result")).c_str(),
+              text(o.at("dmarc").at("author_domain")).c_str(), text(o.at("dmarc").at("reason")).c_str(),
+              text(o.at("dmarc").at("evidence")).c_str());
+  for (const auto& line : methods) std::printf("  %s\n  %s\n", line.en.c_str(), line.ja.c_str());
   if (const auto& guard = o.at("protected").as_object(); guard.at("result") != "none")
     std::printf("protected %-8s %s: %s %s\n", text(guard.at("result")).c_str(), text(guard.at("domain")).c_str(),
                 text(guard.at("rests_on")).c_str(), text(guard.at("why")).c_str());
@@ -98,11 +100,17 @@ int check(const Arguments& arguments) {
   Judge::Question question{*ip,  helo ? *helo : "",  mail_from ? *mail_from : "",
                            rcpt, std::move(*octets), now ? now : core::SystemClock().now_s()};
   const Judged judged = judge.run(std::move(question));
-  const boost::json::object out = to_json(judged);
+  boost::json::object out = to_json(judged);
+  std::vector<road::Text> methods;
+  if (judged.message && road->identity.psl) {
+    const BothWays both = judge.both_ways(judged);
+    out["dmarc"].as_object()["methods"] = to_json(both);
+    if (both.differ()) methods = explain(both);
+  }
   if (json)
     print_json(out);
   else
-    print_text(out);
+    print_text(out, methods);
   return judged.verdict.action == verdict::Action::kReject  ? 1
          : judged.verdict.action == verdict::Action::kDefer ? 3
                                                             : 0;

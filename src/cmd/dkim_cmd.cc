@@ -9,6 +9,7 @@
 #include "cmd/files.h"
 #include "cmd/present.h"
 #include "cmd/resolving.h"
+#include "cmd/show.h"
 #include "cmd/signing.h"
 #include "road/identity/dkim/dkim.h"
 
@@ -37,6 +38,7 @@ int verify(const Cli& cli, const DkimOptions& o) {
     print_json(to_json(all));
   } else {
     if (all.empty()) std::puts("no DKIM signature");
+    std::puts("evidence: signature");
     for (const auto& v : all)
       std::printf("%-9s d=%s s=%s a=%s (%u bits): %s\n", std::string(road::word(v.result)).c_str(),
                   v.signing_domain.c_str(), core::printable(v.selector).c_str(), core::printable(v.algorithm).c_str(),
@@ -66,11 +68,13 @@ int sign(const Cli& cli, const DkimOptions& o) {
 }  // namespace
 
 int dkim(const Arguments& arguments) {
+  if (wants_show(arguments)) return show_dkim(arguments);
   DkimOptions o;
   Cli cli("dkim", "verify: every DKIM signature of a message. sign: writes the whole signed message.",
+          "  sekisho dkim show s1._domainkey.example.org\n"
           "  sekisho dkim verify --json mail.eml\n"
           "  sekisho dkim sign --domain example.org --selector s1 --key s1.pem mail.eml > signed.eml");
-  cli.positional("VERB", o.verb, "verify or sign");
+  cli.positional("VERB", o.verb, "verify, sign, or show with its own --help");
   cli.positional("MESSAGE", o.path, "a file, or - for standard input");
   cli.text("--domain", o.domain, "sign: d=");
   cli.text("--selector", o.selector, "sign: s=");
@@ -86,7 +90,7 @@ int dkim(const Arguments& arguments) {
   if (const auto status = cli.parse(arguments)) return *status;
   if (o.verb == "verify") return verify(cli, o);
   if (o.verb == "sign") return sign(cli, o);
-  return cli.usage_error("there is no verb '" + o.verb + "': verify or sign");
+  return cli.usage_error("there is no verb '" + o.verb + "': verify, sign or show");
 }
 
 }  // namespace sekisho::cmd

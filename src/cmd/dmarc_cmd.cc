@@ -1,4 +1,5 @@
 // sekisho dmarc show --organizational-domain NAME --method tree|psl
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
 
@@ -6,6 +7,7 @@
 #include "cmd/commands.h"
 #include "cmd/present.h"
 #include "cmd/resolving.h"
+#include "cmd/show.h"
 #include "road/identity/dmarc/dmarc.h"
 
 namespace sekisho::cmd {
@@ -54,9 +56,14 @@ void print(const dmarc::Shown& shown, const mail::Domain& asked, bool json, cons
 }  // namespace
 
 int dmarc(const Arguments& arguments) {
+  const auto older = [](const std::string& a) { return a.starts_with("--organizational-domain"); };
+  if (wants_show(arguments) && std::none_of(arguments.begin(), arguments.end(), older)) return show_dmarc(arguments);
   std::string verb, name, method = "tree", psl_file, zone, resolver_text;
   bool json = false;
-  Cli cli("dmarc", "show: the organizational domain of a name, and the records on the way.",
+  Cli cli("dmarc",
+          "show: the organizational domain of a name, and the records on the way. `dmarc show NAME` decodes all of a "
+          "name's\n"
+          "policy and has a help of its own: `sekisho dmarc show --help`.",
           "  sekisho dmarc show --organizational-domain mail.example.org --method tree\n"
           "  sekisho dmarc show --organizational-domain www.example.co.jp --method psl --json");
   cli.positional("VERB", verb, "show");

@@ -7,6 +7,7 @@
 #include "cmd/files.h"
 #include "cmd/present.h"
 #include "cmd/resolving.h"
+#include "cmd/show.h"
 #include "cmd/signing.h"
 #include "road/identity/domainkeys/domainkeys.h"
 
@@ -38,7 +39,7 @@ int verify(const Cli& cli, const DomainKeysOptions& o, const mail::Message& mess
       std::printf("  policy of %s: %s%s\n", e.sending_address->domain().text().c_str(),
                   e.policy->signs_all ? "all mail is signed (o=-)" : "some mail is signed (o=~)",
                   e.policy->testing ? ", testing (t=y)" : "");
-    std::puts("  rests on the signature; rsa-sha1 proves nothing today and is only reported");
+    std::puts("  evidence: signature; rsa-sha1 proves nothing today and is only reported");
   }
   return e.result == road::AuthResult::kPolicy ? 1 : exit_status(e.result);
 }
@@ -66,13 +67,15 @@ int sign(const Cli& cli, const DomainKeysOptions& o, const mail::Message& messag
 }  // namespace
 
 int domainkeys(const Arguments& arguments) {
+  if (wants_show(arguments)) return show_domainkeys(arguments);
   DomainKeysOptions o;
   Cli cli("domainkeys",
           "verify: the DomainKeys signatures (RFC 4870) of a message and the policy of its sending domain.\n"
           "sign: writes the whole signed message. DomainKeys is historic: use dkim to be believed.",
+          "  sekisho domainkeys show example.org\n"
           "  sekisho domainkeys verify --json mail.eml\n"
           "  sekisho domainkeys sign --domain example.org --selector s1 --key s1.pem mail.eml > signed.eml");
-  cli.positional("VERB", o.verb, "verify or sign");
+  cli.positional("VERB", o.verb, "verify, sign, or show with its own --help");
   cli.positional("MESSAGE", o.path, "a file, or - for standard input");
   cli.text("--domain", o.domain, "sign: d=");
   cli.text("--selector", o.selector, "sign: s=");
@@ -87,7 +90,7 @@ int domainkeys(const Arguments& arguments) {
   cli.flag("--json", o.json, "one JSON document on standard output");
   if (const auto status = cli.parse(arguments)) return *status;
   if (o.verb != "verify" && o.verb != "sign")
-    return cli.usage_error("there is no verb '" + o.verb + "': verify or sign");
+    return cli.usage_error("there is no verb '" + o.verb + "': verify, sign or show");
   core::Budget budget;
   const auto message = read_message(o.path, budget);
   if (!message) return cli.usage_error(message.error());

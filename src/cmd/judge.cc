@@ -89,6 +89,20 @@ core::Task<Judged> Judge::judge(Question question) {
   co_return out;
 }
 
+BothWays Judge::both_ways(const Judged& judged) {
+  const auto& identity = config_->identity;
+  core::Budget budget;
+  auto question = identity::dmarc_question(judged.mail.papers, 0);
+  BothWays both =
+      io::run(look_both_ways(std::move(question.inputs), *resolver_, identity.dmarc_method, identity.psl, budget));
+  for (dmarc::Evaluation* e : {&both.tree, &both.psl})  // as identity does with a From that can be read in two ways
+    if (question.ambiguous && e->result == road::AuthResult::kPass) {
+      e->result = road::AuthResult::kNone;
+      e->spf_aligned = e->dkim_aligned = false;
+    }
+  return both;
+}
+
 namespace {
 
 json::array reasons_json(const verdict::Verdict& verdict) {
@@ -145,6 +159,7 @@ json::object to_json(const Judged& judged) {
           {"protected", to_json(papers.guard)},
           {"iprev",
            {{"result", road::word(papers.iprev.result)},
+            {"evidence", word(Evidence::kAddress)},
             {"name", papers.iprev.name ? json::value(papers.iprev.name->text()) : json::value(nullptr)},
             {"reason", utf8(papers.iprev.reason)}}},
           {"author",

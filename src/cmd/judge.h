@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cmd/methods.h"
 #include "cmd/resolving.h"
 #include "road/inbound/inbound.h"
 
@@ -35,6 +36,8 @@ class Judge {
   Judge(std::shared_ptr<const inbound::Config> config, std::unique_ptr<dns::Resolver> resolver);
   Judged run(Question question);                // on a loop of its own
   core::Task<Judged> judge(Question question);  // on the caller's loop
+  // What DMARC says by either method; on a loop of its own. Its look-ups are not those of the mail.
+  BothWays both_ways(const Judged& judged);
 
  private:
   std::shared_ptr<const inbound::Config> config_;

@@ -34,9 +34,24 @@ std::string utf8(std::string_view in) {
 
 void print_json(const json::value& value) { std::printf("%s\n", json::serialize(value).c_str()); }
 
+std::string_view word(Evidence evidence) {
+  constexpr std::string_view kWords[] = {"none", "address", "signature", "both"};
+  return kWords[static_cast<std::size_t>(evidence)];
+}
+
+Evidence evidence_of(const dmarc::Evaluation& e) {
+  using enum Evidence;
+  return e.spf_aligned ? e.dkim_aligned ? kBoth : kAddress : e.dkim_aligned ? kSignature : kNone;
+}
+
 json::object to_json(const spf::Evaluation& e) {
-  return {{"result", road::word(e.result)},  {"explanation", utf8(e.explanation)}, {"reason", utf8(e.reason.view())},
-          {"domain", utf8(e.domain.view())}, {"identity", spf::word(e.identity)},  {"lookups", e.lookups},
+  return {{"result", road::word(e.result)},
+          {"evidence", word(Evidence::kAddress)},
+          {"explanation", utf8(e.explanation)},
+          {"reason", utf8(e.reason.view())},
+          {"domain", utf8(e.domain.view())},
+          {"identity", spf::word(e.identity)},
+          {"lookups", e.lookups},
           {"void_lookups", e.void_lookups}};
 }
 
@@ -48,9 +63,10 @@ json::object to_json(const sender_id::Evaluation& e) {
 }
 
 json::object to_json(const dkim::Verification& v) {
-  return {{"result", road::word(v.result)}, {"reason", utf8(v.reason)},     {"signing_domain", utf8(v.signing_domain)},
-          {"selector", utf8(v.selector)},   {"agent_id", utf8(v.agent_id)}, {"algorithm", utf8(v.algorithm)},
-          {"key_bits", v.key_bits}};
+  return {{"result", road::word(v.result)}, {"evidence", word(Evidence::kSignature)},
+          {"reason", utf8(v.reason)},       {"signing_domain", utf8(v.signing_domain)},
+          {"selector", utf8(v.selector)},   {"agent_id", utf8(v.agent_id)},
+          {"algorithm", utf8(v.algorithm)}, {"key_bits", v.key_bits}};
 }
 
 namespace {
@@ -67,6 +83,7 @@ json::object to_json(const domainkeys::Evaluation& e) {
   if (e.policy)
     policy = {{"signs_all", e.policy->signs_all}, {"testing", e.policy->testing}, {"contact", utf8(e.policy->contact)}};
   return {{"result", road::word(e.result)},
+          {"evidence", word(Evidence::kSignature)},
           {"reason", utf8(e.reason)},
           {"address", e.sending_address ? json::value(utf8(e.sending_address->text())) : json::value(nullptr)},
           {"header", e.header.empty() ? json::value(nullptr) : json::value(e.header)},
@@ -77,7 +94,11 @@ json::object to_json(const domainkeys::Evaluation& e) {
 json::object to_json(const arc::Evaluation& e) {
   json::array sealers;
   for (const auto& set : e.sets) sealers.push_back(json::value(set.sealer));
-  return {{"result", road::word(e.result)}, {"instance", e.instance}, {"sealers", sealers}, {"reason", utf8(e.reason)}};
+  return {{"result", road::word(e.result)},
+          {"evidence", word(Evidence::kSignature)},
+          {"instance", e.instance},
+          {"sealers", sealers},
+          {"reason", utf8(e.reason)}};
 }
 
 json::array to_json(std::span<const dkim::Verification> all) {
@@ -96,6 +117,7 @@ json::object to_json(const dmarc::Evaluation& e) {
   json::array rua;
   for (const auto& address : e.rua) rua.push_back(json::value(utf8(address)));
   return {{"result", road::word(e.result)},
+          {"evidence", word(evidence_of(e))},
           {"policy", dmarc::word(e.policy)},
           {"published_policy", dmarc::word(e.published)},
           {"policy_tag", e.policy_tag},

@@ -17,6 +17,12 @@
 
 namespace sekisho::cmd {
 
+// What an answer rests on: the address a client came from, or a signature of the mail (or of its chain). Nothing where
+// DMARC proves nothing: it has no evidence of its own.
+enum class Evidence : unsigned char { kNone, kAddress, kSignature, kBoth };
+std::string_view word(Evidence evidence);  // "none" "address" "signature" "both"
+Evidence evidence_of(const dmarc::Evaluation& dmarc);
+
 boost::json::object to_json(const spf::Evaluation& spf);
 boost::json::object to_json(const sender_id::Evaluation& sender_id);
 boost::json::object to_json(const domainkeys::Evaluation& domainkeys);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/dns/stub.h"
 #include "base/dns/zone.h"
 #include "base/io/io.h"
 
@@ -34,14 +33,14 @@ std::vector<std::string> CountingResolver::names() const {
 }
 
 core::Result<std::unique_ptr<dns::Resolver>, std::string> make_resolver(const std::string& zone_file,
-                                                                        const std::string& resolver) {
+                                                                        const std::string& resolver,
+                                                                        dns::StubOptions options) {
   static core::SystemClock clock;
   static core::SystemRandom random;
-  dns::StubOptions options;
   if (!resolver.empty()) {
     const auto server = io::Endpoint::parse(resolver);
     if (!server) return core::error("--resolver: '" + resolver + "' is not an address with a port, as in 127.0.0.1:53");
-    options.servers.push_back(*server);
+    options.servers = {*server};
   }
   std::unique_ptr<dns::Resolver> stub = dns::make_stub(std::move(options), clock, random);
   if (zone_file.empty()) return stub;

@@ -8,6 +8,7 @@
 
 #include "base/core/result.h"
 #include "base/dns/dns.h"
+#include "base/dns/stub.h"
 
 namespace sekisho::cmd {
 
@@ -26,8 +27,10 @@ class CountingResolver final : public dns::Resolver {
   std::vector<std::pair<dns::Name, dns::Type>> asked_;
 };
 
-// An error text says what was wrong with the file or the address.
+// options: what a config says of the DNS; --resolver goes before its servers. An error text says what was wrong with
+// the file or the address.
 core::Result<std::unique_ptr<dns::Resolver>, std::string> make_resolver(const std::string& zone_file,
-                                                                        const std::string& resolver);
+                                                                        const std::string& resolver,
+                                                                        dns::StubOptions options = {});
 
 }  // namespace sekisho::cmd

@@ -8,21 +8,25 @@
 #include "cmd/files.h"
 #include "cmd/present.h"
 #include "cmd/resolving.h"
+#include "cmd/show.h"
 #include "road/identity/sender_id/sender_id.h"
 
 namespace sekisho::cmd {
 namespace {
 
 void print(const spf::Evaluation& e, const std::string& header) {
-  std::printf("%s\n  domain       %s\n  identity     %s%s%s\n  reason       %s\n  look-ups     %u (void %u)\n",
-              std::string(road::word(e.result)).c_str(), utf8(e.domain.view()).c_str(),
-              std::string(spf::word(e.identity)).c_str(), header.empty() ? "" : " from ", header.c_str(),
-              utf8(e.reason.view()).c_str(), e.lookups, e.void_lookups);
+  std::printf(
+      "%s\n  domain       %s\n  identity     %s%s%s\n  reason       %s\n  evidence     address\n  look-ups     %u "
+      "(void %u)\n",
+      std::string(road::word(e.result)).c_str(), utf8(e.domain.view()).c_str(),
+      std::string(spf::word(e.identity)).c_str(), header.empty() ? "" : " from ", header.c_str(),
+      utf8(e.reason.view()).c_str(), e.lookups, e.void_lookups);
 }
 
 }  // namespace
 
 int senderid(const Arguments& arguments) {
+  if (wants_show(arguments)) return show_senderid(arguments);
   std::string verb, ip_text, zone, resolver_text, path, host = "mx.sekisho.example", scope = "pra";
   std::optional<std::string> helo, mail_from;
   std::int64_t now = 0;
@@ -30,10 +34,11 @@ int senderid(const Arguments& arguments) {
   Cli cli("senderid",
           "evaluate: what Sender ID (RFC 4406) says of a client that uses this address; it rests on the client's IP "
           "address.\nThe responsible address (PRA, RFC 4407) is --mail-from, or found in MESSAGE.",
+          "  sekisho senderid show example.org\n"
           "  sekisho senderid evaluate --scope pra --ip 192.0.2.1 --helo mail.example.org mail.eml\n"
           "  sekisho senderid evaluate --scope pra --ip 192.0.2.1 --mail-from list-owner@example.org --pra-fallback\n"
           "  sekisho senderid evaluate --scope mfrom --ip 192.0.2.1 --helo h.example --mail-from '' --json");
-  cli.positional("VERB", verb, "evaluate");
+  cli.positional("VERB", verb, "evaluate, or show with its own --help");
   cli.positional("MESSAGE", path, "for --scope pra: the message whose PRA is evaluated, '-' is standard input", false);
   cli.choice("--scope", scope, {"mfrom", "pra"}, "mfrom: the return path; pra: the responsible address");
   cli.flag("--pra-fallback", fallback, "use v=spf1 records for the PRA too (sender_id.pra_uses_spf1)");
@@ -46,7 +51,7 @@ int senderid(const Arguments& arguments) {
   cli.text("--resolver", resolver_text, "ask this resolver, HOST:PORT");
   cli.flag("--json", json, "one JSON document on standard output");
   if (const auto status = cli.parse(arguments)) return *status;
-  if (verb != "evaluate") return cli.usage_error("there is no verb '" + verb + "': evaluate");
+  if (verb != "evaluate") return cli.usage_error("there is no verb '" + verb + "': evaluate or show");
   if (!path.empty() && scope == "mfrom") return cli.usage_error("--scope mfrom needs no message");
   const auto ip = core::IpAddress::parse(ip_text);
   if (!ip) return cli.usage_error("--ip: '" + ip_text + "' is not an IPv4 or IPv6 address");

@@ -101,6 +101,25 @@ void look_at_phone(const Client& client, const Settings& settings, core::Budget&
   if (const auto* forwarder = guard::forwarder_of(inputs, *settings.guard)) papers.forwarded_by = forwarder->why;
 }
 
+DmarcQuestion dmarc_question(const Papers& papers, unsigned sample) {
+  DmarcQuestion out;
+  dmarc::Inputs& inputs = out.inputs;
+  inputs.author_domain = papers.author.author_domain;
+  inputs.more_author_domains = papers.author.other_domains;
+  out.ambiguous = !inputs.author_domain && !inputs.more_author_domains.empty();
+  if (out.ambiguous) {
+    inputs.author_domain = inputs.more_author_domains.front();
+    inputs.more_author_domains.erase(inputs.more_author_domains.begin());
+  }
+  inputs.spf_result = papers.spf_mfrom.result;
+  inputs.spf_domain = mail::Domain::parse(papers.spf_mfrom.domain.view());
+  using Name = spf::Evaluation::Name;
+  if (papers.spf_mfrom.name != Name::kUnknown) inputs.spf_domain_exists = papers.spf_mfrom.name == Name::kExists;
+  for (const auto& signature : papers.dkim) inputs.dkim.push_back({signature.result, signature.domain});
+  inputs.sample = sample;
+  return out;
+}
+
 core::Task<void> read_message(const Client& client, const mail::Message& message, const Settings& settings,
                               dns::Resolver& resolver, const core::Clock& clock, std::int64_t now_s, unsigned sample,
                               core::Budget& budget, Papers& papers, io::Pool* pool) {
@@ -135,35 +154,20 @@ core::Task<void> read_message(const Client& client, const mail::Message& message
         co_await smime::verify(message, papers.author.addresses, settings.smime, {now_s, pool}, smime_budget);
     append(papers.findings, papers.smime->findings);
   }
-  dmarc::Inputs inputs;
-  inputs.author_domain = papers.author.author_domain;
-  inputs.more_author_domains = papers.author.other_domains;
-  // Where readers could see different authors, every owner they might see is asked; a fail counts, a pass speaks for
-  // nobody.
-  const bool ambiguous = !inputs.author_domain && !inputs.more_author_domains.empty();
-  if (ambiguous) {
-    inputs.author_domain = inputs.more_author_domains.front();
-    inputs.more_author_domains.erase(inputs.more_author_domains.begin());
-  }
-  inputs.spf_result = papers.spf_mfrom.result;
-  inputs.spf_domain = mail::Domain::parse(papers.spf_mfrom.domain.view());
-  using Name = spf::Evaluation::Name;
-  if (papers.spf_mfrom.name != Name::kUnknown) inputs.spf_domain_exists = papers.spf_mfrom.name == Name::kExists;
-  for (const auto& signature : papers.dkim) inputs.dkim.push_back({signature.result, signature.domain});
-  inputs.sample = sample;
+  const DmarcQuestion question = dmarc_question(papers, sample);
   dmarc::Options dmarc_options;
   dmarc_options.method = settings.dmarc_method;
   dmarc_options.psl = settings.psl;
   core::Budget dmarc_budget;  // of its own, or a mail that wastes look-ups elsewhere escapes its owner's policy
   dmarc_budget.dns_queries = 40;
-  papers.dmarc = co_await dmarc::evaluate(inputs, resolver, dmarc_options, dmarc_budget);
-  if (ambiguous && papers.dmarc.result == road::AuthResult::kPass) {
+  papers.dmarc = co_await dmarc::evaluate(question.inputs, resolver, dmarc_options, dmarc_budget);
+  if (question.ambiguous && papers.dmarc.result == road::AuthResult::kPass) {
     papers.dmarc.result = road::AuthResult::kNone;
     papers.dmarc.reason = "mail readers could show different authors, so no pass may speak for one of them";
     papers.dmarc.spf_aligned = papers.dmarc.dkim_aligned = false;
   }
   append(papers.findings, papers.dmarc.findings);
-  if (!ambiguous) note_voucher(settings, arc_budget, papers);
+  if (!question.ambiguous) note_voucher(settings, arc_budget, papers);
   look_at_phone(client, settings, arc_budget, papers);
 }
 

@@ -79,6 +79,14 @@ core::Task<void> read_message(const Client& client, const mail::Message& message
                               dns::Resolver& resolver, const core::Clock& clock, std::int64_t now_s, unsigned sample,
                               core::Budget& budget, Papers& papers, io::Pool* pool = nullptr);
 
+// What DMARC is asked, of papers that are read as far as DKIM. ambiguous: readers could see different authors, so every
+// owner they might see is asked, and a pass speaks for nobody.
+struct DmarcQuestion {
+  dmarc::Inputs inputs;
+  bool ambiguous = false;
+};
+DmarcQuestion dmarc_question(const Papers& papers, unsigned sample);
+
 // The domain of a return path or HELO name, when it is one.
 std::optional<mail::Domain> domain_of(std::string_view mail_from);
 

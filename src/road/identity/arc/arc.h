@@ -28,6 +28,7 @@ struct Set {
   std::string signer;  // d= of ARC-Message-Signature
   std::string
       results;  // ARC-Authentication-Results behind "i=N;", folds kept: outside text, read it with authres::parse
+  std::string seal_key, message_key;  // s._domainkey.d of the two signatures, where they can be asked
 };
 
 struct Evaluation {

@@ -135,6 +135,10 @@ Faulty check_structure(const Chain& chain) {
 
 }  // namespace
 
+namespace {
+std::string key_of(const Signature& field) { return field.key_name ? field.key_name->text() : ""; }
+}  // namespace
+
 core::Task<Evaluation> verify(const mail::Message& message, dns::Resolver& resolver, const Options& options,
                               core::Budget& budget) {
   Evaluation out;
@@ -157,7 +161,7 @@ core::Task<Evaluation> verify(const mail::Message& message, dns::Resolver& resol
   for (const auto& link : chain.links)
     out.sets.push_back({link.seal.instance, link.seal.domain ? link.seal.domain->text() : "",
                         link.message_signature.domain ? link.message_signature.domain->text() : "",
-                        std::string(link.results.payload)});
+                        std::string(link.results.payload), key_of(link.seal), key_of(link.message_signature)});
   out.result = fault ? fault->result : AuthResult::kPass;
   out.reason =
       fault ? fault->reason : std::to_string(chain.highest) + (chain.highest == 1 ? " good set" : " good sets");

@@ -110,23 +110,6 @@ core::Task<std::optional<bool>> Discovery::exists(mail::Domain domain) {
   co_return std::optional<bool>(answer->code != dns::Code::kNxDomain || !(answer->canonical == name));
 }
 
-core::Task<Found> Discovery::permits(mail::Domain policy_domain, mail::Domain destination) {
-  const auto name = report_permission_name(policy_domain, destination);
-  if (!name) co_return Found::kNothing;
-  const dns::AnswerPtr answer = co_await ask(*name, dns::Type::kTxt);
-  if (dns::is_temporary(answer->code)) co_return fault_of(answer->code);
-  std::size_t looked = 0;
-  for (const auto& text : answer->texts) {
-    if (++looked > kTextsMax) break;
-    if (parse_record(text, budget_, 1)) co_return Found::kRecord;
-  }
-  co_return Found::kNothing;
-}
-
-std::optional<dns::Name> report_permission_name(const mail::Domain& policy_domain, const mail::Domain& destination) {
-  return dns::Name::parse(policy_domain.text() + "._report._dmarc." + destination.text());
-}
-
 core::Task<Shown> show(mail::Domain domain, dns::Resolver& resolver, Options options, core::Budget& budget) {
   Shown shown;
   if (options.method == Method::kPsl) {

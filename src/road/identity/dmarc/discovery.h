@@ -37,7 +37,11 @@ class Discovery {
   core::Task<const Lookup*> record_at(mail::Domain domain);
   core::Task<Walk> walk(mail::Domain start);
   core::Task<std::optional<bool>> exists(mail::Domain domain);  // nothing: the DNS did not say
-  core::Task<Found> permits(mail::Domain policy_domain, mail::Domain destination);
+  struct Leave {
+    Found found = Found::kNothing;  // kRecord: it takes the reports
+    std::vector<std::string> instead;
+  };
+  core::Task<Leave> permits(dns::Name permission_name, mail::Domain destination, bool failure);
 
   const Options& options() const { return options_; }
   core::Budget& budget() { return budget_; }
@@ -52,6 +56,9 @@ class Discovery {
   std::map<mail::Domain, Lookup> seen_;  // nodes do not move
   unsigned queries_ = 0;
 };
+
+// Who may get reports: e.destinations and e.rua. e.record and e.policy_domain are there.
+core::Task<void> choose_destinations(Discovery& discovery, Evaluation& e);
 
 // RFC 9989 section 4.10.2. Without any record: the name the walk started at.
 mail::Domain organizational_domain(const Walk& walk, const mail::Domain& start);

@@ -54,6 +54,7 @@ struct Options {
   const PublicSuffixList* psl = nullptr;  // needed for kPsl; with kTree it keeps strangers under one registry apart
   std::size_t rua_max = 5;                // destinations looked at per record
   bool verify_destinations = true;        // ask foreign domains whether they take the reports; else they are left out
+  bool failure_destinations = false;      // look at ruf= too
   std::size_t authors_max = 4;            // author domains evaluated when From names several
 };
 
@@ -71,6 +72,17 @@ struct Inputs {
   unsigned sample = 0;  // 0..99, drawn per mail: pct=N covers samples below N (RFC 7489 only)
 };
 
+// One address of rua= or ruf= (RFC 9990 section 4, RFC 7489 section 7.1).
+enum class Permission : std::uint8_t { kOwn, kGiven, kRefused, kUnknown, kNotAsked };
+std::string_view word(Permission permission);  // "own" "given" "refused" "unknown" "not_asked"
+struct Destination {
+  std::string address;
+  bool failure = false;  // of ruf=
+  Permission permission = Permission::kNotAsked;
+  std::optional<dns::Name> asked;    // NAME._report._dmarc.OTHER, where somebody else was asked
+  std::vector<std::string> sent_to;  // where reports may go: the address, or what its domain named instead
+};
+
 struct Evaluation {
   road::AuthResult result = road::AuthResult::kNone;  // none pass fail temperror permerror
   Policy policy = Policy::kNone;     // what applies to this mail should it fail: p, sp or np, after t= and pct=
@@ -81,6 +93,7 @@ struct Evaluation {
   std::optional<bool> author_exists;  // false: NXDOMAIN (RFC 8020); asked only when the author domain has no record
   bool spf_aligned = false, dkim_aligned = false;  // passed and aligned
   std::vector<std::string> rua;                    // addresses that may get aggregate reports on this mail
+  std::vector<Destination> destinations;           // all that the record names, within the cap
   std::optional<Record> record;
   Method method = Method::kTree;
   std::string reason;  // one English line for people

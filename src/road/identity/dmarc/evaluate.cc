@@ -168,23 +168,6 @@ bool usable(const Record& record, Method method) {
   return record.p || method == Method::kTree || record.rua_usable;
 }
 
-// RFC 9990 section 4: a foreign destination must have said that it takes these reports.
-core::Task<void> choose_destinations(Discovery& discovery, Evaluation& e) {
-  const Record& record = *e.record;
-  if (record.rua_left_out > 0) note(e, "dmarc_rua_capped", AuthResult::kNone, std::to_string(record.rua_left_out));
-  const mail::Domain& home = e.organizational_domain ? *e.organizational_domain : *e.policy_domain;
-  for (const auto& uri : record.rua) {
-    const mail::Domain& destination = uri.address.domain();
-    bool permitted = destination.is_at_or_below(home) || destination.is_at_or_below(*e.policy_domain);
-    if (!permitted && discovery.options().verify_destinations) {
-      const Found found = co_await discovery.permits(*e.policy_domain, destination);
-      permitted = found == Found::kRecord;
-      if (found == Found::kNothing) note(e, "dmarc_rua_unpermitted", AuthResult::kNone, destination.text());
-    }
-    if (permitted) e.rua.push_back(uri.address.text());
-  }
-}
-
 // What stands when no record applies; true when the evaluation ends here.
 bool ends_early(Evaluation& e, const Discovered& d) {
   const std::string where = d.policy_domain ? d.policy_domain->text() : e.author_domain->text();

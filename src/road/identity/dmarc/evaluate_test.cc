@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "road/identity/dmarc/dmarc.h"
 #include "road/identity/dmarc/map_resolver_test.h"
 
@@ -326,6 +328,57 @@ TEST(DmarcShow, FaultsAreSaid) {
   const auto shown = core::run_ready(show(domain("a.b.example"), resolver, {}, budget));
   EXPECT_EQ(shown.status, Shown::Status::kTemporary);
   EXPECT_FALSE(shown.organizational_domain);
+}
+
+std::vector<std::string> permissions(const Evaluation& e) {
+  std::vector<std::string> out;
+  for (const auto& d : e.destinations) out.push_back(d.address + " " + std::string(word(d.permission)));
+  return out;
+}
+
+TEST(Dmarc, ADestinationMayNameAnotherAddressOfItsOwnOnly) {
+  // RFC 9990 section 4: "the overriding URI MUST use the same destination host".
+  const Zone zone{
+      {"_dmarc.a.example", {"v=DMARC1; p=none; rua=mailto:x@yes.example,mailto:x@sly.example"}},
+      {"a.example._report._dmarc.yes.example", {"v=DMARC1; rua=mailto:y@yes.example,mailto:z@victim.example"}},
+      {"a.example._report._dmarc.sly.example", {"v=DMARC1; rua=mailto:z@victim.example"}}};
+  const auto e = run(zone, from("a.example"));
+  EXPECT_EQ(e.rua, (std::vector<std::string>{"y@yes.example", "x@sly.example"}));
+  EXPECT_EQ(permissions(e), (std::vector<std::string>{"x@yes.example given", "x@sly.example given"}));
+  EXPECT_EQ(e.destinations[0].asked->text(), "a.example._report._dmarc.yes.example");
+}
+
+TEST(Dmarc, WhatIsRefusedOrUnknownIsTold) {
+  MapResolver resolver({{"_dmarc.a.example",
+                         {"v=DMARC1; p=none; rua=mailto:x@no.example,mailto:x@slow.example,"
+                          "mailto:me@sub.a.example; ruf=mailto:f@no.example,mailto:f@ok.example"}},
+                        {"a.example._report._dmarc.no.example", {"v=spf1 -all"}},
+                        {"a.example._report._dmarc.ok.example", {"v=DMARC1"}}});
+  resolver.timeouts.insert("a.example._report._dmarc.slow.example");
+  Options options;
+  options.failure_destinations = true;
+  const auto e = run(resolver, from("a.example"), options);
+  EXPECT_EQ(e.rua, std::vector<std::string>{"me@sub.a.example"});
+  EXPECT_EQ(permissions(e),
+            (std::vector<std::string>{"x@no.example refused", "x@slow.example unknown", "me@sub.a.example own",
+                                      "f@no.example refused", "f@ok.example given"}));
+  EXPECT_TRUE(has(e, "dmarc_rua_unpermitted"));
+  EXPECT_TRUE(has(e, "dmarc_rua_unknown"));
+  EXPECT_EQ(std::count(resolver.asked.begin(), resolver.asked.end(), "a.example._report._dmarc.ok.example"), 1);
+  const Zone again{{"_dmarc.a.example", {"v=DMARC1; p=none; ruf=mailto:f@no.example"}}};
+  EXPECT_TRUE(run(again, from("a.example")).destinations.empty()) << "ruf= costs a mail nothing";
+}
+
+TEST(Dmarc, ARegistrysRecordDoesNotSpeakForItsCustomersMailboxes) {
+  const Zone zone{{"_dmarc.jp", {"v=DMARC1; p=none; psd=y; rua=mailto:flood@victim.jp"}}};
+  Options options;
+  options.psl = &system_list();
+  EXPECT_TRUE(run(zone, from("mail.shop.jp"), options).rua.empty());
+  const Zone silent{{"_dmarc.jp", {"v=DMARC1; p=none; rua=mailto:flood@victim.jp,mailto:own@jp"}}};
+  EXPECT_EQ(run(silent, from("shop.jp"), options).rua, std::vector<std::string>{"own@jp"});
+  const Zone agreed{{"_dmarc.jp", {"v=DMARC1; p=none; psd=y; rua=mailto:r@nic.jp"}},
+                    {"jp._report._dmarc.nic.jp", {"v=DMARC1"}}};
+  EXPECT_EQ(run(agreed, from("shop.jp"), options).rua, std::vector<std::string>{"r@nic.jp"});
 }
 
 }  // namespace

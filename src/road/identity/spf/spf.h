@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/core/budget.h"
 #include "base/core/clock.h"
@@ -101,5 +102,33 @@ std::optional<Evaluation> try_evaluate(const Query& query, dns::Resolver& resolv
 core::Task<Evaluation> evaluate(const Query& query, dns::Resolver& resolver, core::Budget& budget,
                                 const Settings& settings);
 core::Task<Evaluation> evaluate(const Query& query, dns::Resolver& resolver, core::Budget& budget);
+
+// A domain's record and those it includes, term by term, whoever the client may be: what `sekisho spf show` decodes.
+struct Shown {
+  enum class Status : unsigned char { kRecord, kNothing, kSeveral, kSyntax };
+  struct Term {
+    std::string text;       // as it stands in the record
+    std::string_view kind;  // "all" "include" "a" "mx" "ptr" "ip4" "ip6" "exists" "redirect" "exp"; "unknown": a
+                            // modifier of another name
+    char qualifier = '+';  // of a mechanism
+    unsigned lookups = 0;  // that it costs by itself (section 4.6.4)
+    bool dead = false;     // behind `all`, or a redirect beside it: never looked at (section 5.1)
+  };
+  struct Part {
+    std::string domain, by;  // by: the term that led here; empty for the first
+    unsigned depth = 0;
+    dns::Code code = dns::Code::kNoData;
+    std::vector<std::string> texts;  // every TXT of the name
+    Status status = Status::kNothing;
+    std::string record;  // what was read, version included; also the first of several
+    std::vector<Term> terms;
+    std::string offending;  // with kSyntax: the term that cannot be read
+  };
+  std::vector<Part> parts;  // in the order of evaluation; the first is the domain itself
+  unsigned lookups = 0;     // of all of them: the most that a check can cost
+  bool loops = false;       // a record includes itself, by one way or another
+  bool cut = false;         // there is more than was followed
+};
+core::Task<Shown> show(std::string domain, Records records, dns::Resolver& resolver, core::Budget& budget);
 
 }  // namespace sekisho::spf

@@ -1,0 +1,132 @@
+// The record and its includes as they stand: nothing is matched, so no client is needed.
+#include <algorithm>
+
+#include "base/core/text.h"
+#include "mail/address/address.h"
+#include "road/identity/spf/record.h"
+
+namespace sekisho::spf {
+namespace {
+
+constexpr std::size_t kPartsMax = 40;   // four times what a check may cost
+constexpr unsigned kDepthMax = 10;      // no check goes deeper than its look-ups
+constexpr std::size_t kTextsMax = 100;  // TXT records of one name
+
+std::string_view word(Kind kind) {
+  constexpr std::string_view kWords[] = {"all", "include", "a",        "mx",  "ptr",    "ip4",
+                                         "ip6", "exists",  "redirect", "exp", "unknown"};
+  return kWords[static_cast<std::size_t>(kind)];
+}
+
+// Section 4.6.4: "include", "a", "mx", "ptr", "exists", "redirect" cause DNS queries.
+bool asks(Kind kind) {
+  switch (kind) {
+    case Kind::kInclude:
+    case Kind::kA:
+    case Kind::kMx:
+    case Kind::kPtr:
+    case Kind::kExists:
+    case Kind::kRedirect:
+      return true;
+    default:
+      return false;
+  }
+}
+
+struct Next {
+  std::string domain, by;
+};
+
+bool has_all(std::string_view text) {
+  Terms terms(text);
+  Term term;
+  while (terms.next(term) == Terms::Step::kTerm)
+    if (term.kind == Kind::kAll) return true;
+  return false;
+}
+
+// The terms of one record into the part; where it leads goes to `next`.
+void read_terms(std::string_view text, Shown::Part& part, std::vector<Next>& next, Shown& shown) {
+  const bool all = has_all(text);
+  bool dead = false;
+  Terms terms(text);
+  Term term;
+  while (terms.next(term) == Terms::Step::kTerm) {
+    const bool modifier = term.kind >= Kind::kRedirect;
+    Shown::Term out{std::string(term.text), word(term.kind), term.qualifier};
+    // Section 5.1: mechanisms behind "all" are never tested; "redirect" is ignored where there is an "all".
+    out.dead = modifier ? term.kind == Kind::kRedirect && all : dead;
+    out.lookups = asks(term.kind) && !out.dead ? 1 : 0;
+    shown.lookups += out.lookups;
+    if ((term.kind == Kind::kInclude || term.kind == Kind::kRedirect) && !out.dead)
+      next.push_back({std::string(term.domain_spec), out.text});
+    dead = dead || term.kind == Kind::kAll;
+    part.terms.push_back(std::move(out));
+  }
+  // A redirect is followed last, wherever it stands (section 6.1).
+  std::stable_partition(next.begin(), next.end(), [](const Next& n) { return !core::istarts_with(n.by, "redirect="); });
+}
+
+void read(const dns::Answer& answer, Records records, Shown::Part& part, std::vector<Next>& next, Shown& shown) {
+  part.code = answer.code;
+  part.texts.assign(answer.texts.begin(),
+                    answer.texts.begin() + static_cast<std::ptrdiff_t>(std::min(answer.texts.size(), kTextsMax)));
+  const Selection found = select(part.texts, records);
+  if (found.count == 0) return;
+  for (const auto& text : part.texts)
+    if (found.terms.data() >= text.data() && found.terms.data() <= text.data() + text.size()) part.record = text;
+  part.status = found.count > 1 ? Shown::Status::kSeveral : Shown::Status::kRecord;
+  const Scan scanned = scan(found.terms);
+  if (!scanned.ok && part.status == Shown::Status::kRecord) {
+    part.status = Shown::Status::kSyntax;
+    part.offending = std::string(scanned.offending);
+  }
+  read_terms(found.terms, part, next, shown);
+  if (part.status != Shown::Status::kRecord) next.clear();  // a check ends here with permerror
+}
+
+}  // namespace
+
+core::Task<Shown> show(std::string domain, Records records, dns::Resolver& resolver, core::Budget& budget) {
+  Shown shown;
+  struct Waiting {
+    Next next;
+    unsigned depth;
+    std::vector<std::string> above;  // the domains on the way here
+  };
+  std::vector<Waiting> stack;
+  stack.push_back({{std::move(domain), ""}, 0, {}});
+  while (!stack.empty()) {
+    const Waiting now = std::move(stack.back());
+    stack.pop_back();
+    // What holds a macro depends on the mail, and what is no domain name is asked by nobody.
+    const auto name = mail::Domain::parse(now.next.domain);
+    if (!name) {
+      shown.cut = shown.cut || now.next.domain.find('%') == std::string::npos;
+      continue;
+    }
+    if (std::find(now.above.begin(), now.above.end(), name->text()) != now.above.end()) {
+      shown.loops = true;
+      continue;
+    }
+    if (shown.parts.size() >= kPartsMax || now.depth > kDepthMax) {
+      shown.cut = true;
+      continue;
+    }
+    auto asking = resolver.lookup(name->name(), dns::Type::kTxt, budget);
+    const dns::AnswerPtr answer = co_await asking;
+    Shown::Part part;
+    part.domain = name->text();
+    part.by = now.next.by;
+    part.depth = now.depth;
+    std::vector<Next> next;
+    read(*answer, records, part, next, shown);
+    std::vector<std::string> above = now.above;
+    above.push_back(part.domain);
+    for (auto at = next.rbegin(); at != next.rend(); ++at) stack.push_back({std::move(*at), now.depth + 1, above});
+    shown.parts.push_back(std::move(part));
+  }
+  co_return shown;
+}
+
+}  // namespace sekisho::spf
