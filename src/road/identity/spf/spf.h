@@ -110,9 +110,9 @@ struct Shown {
     std::string text;       // as it stands in the record
     std::string_view kind;  // "all" "include" "a" "mx" "ptr" "ip4" "ip6" "exists" "redirect" "exp"; "unknown": a
                             // modifier of another name
-    char qualifier = '+';  // of a mechanism
-    unsigned lookups = 0;  // that it costs by itself (section 4.6.4)
-    bool dead = false;     // behind `all`, or a redirect beside it: never looked at (section 5.1)
+    char qualifier = '+';   // of a mechanism
+    unsigned lookups = 0;   // that it costs by itself (section 4.6.4)
+    bool dead = false;      // behind `all`, or a redirect beside it: never looked at (section 5.1)
   };
   struct Part {
     std::string domain, by;  // by: the term that led here; empty for the first
