@@ -251,6 +251,7 @@ class Builder {
     road.identity.host = road.action.host;
     road.identity.sender_id = out_.values.flag("sender_id.check");
     road.identity.sender_id_pra_spf1 = out_.values.flag("sender_id.pra_uses_spf1");
+    road.identity.submitter = out_.values.flag("sender_id.submitter");
     for (std::size_t i = 0; i < out_.values.count("arc_sealer"); ++i) {
       const std::string at = "arc_sealer[" + std::to_string(i) + "].";
       road.identity.trusted_sealers.push_back({domain(at + "domain", text(at + "domain")), text(at + "why")});

@@ -170,11 +170,11 @@ Section& Sheet::ask(std::string name, const dns::Answer& answer) {
   return sections.emplace_back(std::move(section));
 }
 
-void Sheet::problem(std::string_view code, std::string_view evidence, Status found) {
+void Sheet::problem(std::string_view code, std::string_view about, Status found) {
   if (rank(found) > rank(status)) status = found;
   for (const auto& row : kProblems) {
     if (row.code != code) continue;
-    Problem out{row.code, row.rfc, {filled(row.en, evidence), filled(row.ja, evidence)}};
+    Problem out{row.code, row.rfc, {filled(row.en, about), filled(row.ja, about)}};
     const auto same = [&](const Problem& p) { return p.code == out.code && p.text.en == out.text.en; };
     if (std::none_of(problems.begin(), problems.end(), same)) problems.push_back(std::move(out));
     return;

@@ -47,7 +47,7 @@ struct Sheet {
 
   Section& ask(std::string name, const dns::Answer& answer);
   // By show.def; one that is temporary or invalid also decides the status, the worse one stays.
-  void problem(std::string_view code, std::string_view evidence, Status status = Status::kRecord);
+  void problem(std::string_view code, std::string_view about, Status status = Status::kRecord);
 };
 // The meaning in show.def; value "" asks for the meaning of a tag that is not there.
 road::Text meaning(std::string_view family, std::string_view tag, std::string_view value);

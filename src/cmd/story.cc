@@ -70,6 +70,7 @@ json::object body(const trail::Decided& d) {
           {"session", d.session.text()},
           {"client", to_json(d.client)},
           {"mail_from", utf8(d.mail_from)},
+          {"submitter", d.submitter.empty() ? json::value(nullptr) : json::value(utf8(d.submitter))},
           {"recipients", to_json(d.recipients)},
           {"message_id", utf8(d.message_id)},
           {"author", utf8(d.author_address)},
@@ -184,7 +185,7 @@ std::string decided_text(const json::object& d) {
   std::string out = line("client", at(client, "ip") + " port " + at(client, "port") + ", helo " + at(client, "helo") +
                                        (at(client, "reverse_name").empty() ? "" : ", " + at(client, "reverse_name")) +
                                        (at(client, "tls").empty() ? "" : ", " + at(client, "tls")));
-  out += peer_text(client) + line("mail from", "<" + at(d, "mail_from") + ">");
+  out += peer_text(client) + line("mail from", "<" + at(d, "mail_from") + ">") + line("submitter", at(d, "submitter"));
   out += recipients_text(d);
   out += line("author", at(d, "author")) + line("message-id", at(d, "message_id")) +
          line("size", at(d, "size_bytes") + " bytes");

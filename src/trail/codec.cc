@@ -53,7 +53,8 @@ template <class V>
 void fields(V& v, Decided& d) {
   v(Tag::transaction, d.transaction), v(Tag::session, d.session);
   fields(v, d.client);
-  v(Tag::mail_from, d.mail_from), v(Tag::recipients, d.recipients), v(Tag::message_id, d.message_id);
+  v(Tag::mail_from, d.mail_from), v(Tag::submitter, d.submitter), v(Tag::recipients, d.recipients),
+      v(Tag::message_id, d.message_id);
   v(Tag::author_address, d.author_address), v(Tag::author_domain, d.author_domain);
   v(Tag::size_bytes, d.size_bytes), v(Tag::digest, d.digest), v(Tag::findings, d.findings);
   v(Tag::authentication, d.authentication), v(Tag::action, d.action), v(Tag::would_be, d.would_be),

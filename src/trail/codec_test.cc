@@ -31,6 +31,7 @@ std::vector<Event> samples() {
   decided.session = some_id(2);
   decided.client = client;
   decided.mail_from = "a..b.@docomo.ne.jp";
+  decided.submitter = "s@b.example";
   decided.recipients = {recipient, {}};
   decided.message_id = "x@y";
   decided.author_address = "a@b.example";

@@ -63,7 +63,7 @@ struct StageTime {
 struct Decided {
   TransactionId transaction, session;
   Client client;
-  std::string mail_from;
+  std::string mail_from, submitter;  // submitter: of SUBMITTER= (RFC 4405)
   std::vector<Recipient> recipients;
   std::string message_id, author_address, author_domain;
   std::uint64_t size_bytes = 0;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/core/result.h"
+#include "mail/address/address.h"
 #include "mail/smtp/path.h"
 #include "mail/smtp/reply.h"
 
@@ -41,11 +42,12 @@ CommandLine split_command(std::string_view line);
 enum class BodyType : unsigned char { kUnstated, kSevenBit, kEightBitMime };
 
 struct MailParameters {
-  std::optional<std::uint64_t> size;    // RFC 1870
-  BodyType body = BodyType::kUnstated;  // RFC 6152
-  bool smtp_utf8 = false;               // RFC 6531
-  bool require_tls = false;             // RFC 8689
-  std::string ret, envid;               // RFC 3461: "FULL" or "HDRS"; xtext as it came; empty = not given
+  std::optional<std::uint64_t> size;       // RFC 1870
+  BodyType body = BodyType::kUnstated;     // RFC 6152
+  bool smtp_utf8 = false;                  // RFC 6531
+  bool require_tls = false;                // RFC 8689
+  std::optional<mail::Address> submitter;  // RFC 4405: who claims to be responsible
+  std::string ret, envid;                  // RFC 3461: "FULL" or "HDRS"; xtext as it came; empty = not given
 };
 struct RcptParameters {
   std::string notify, orcpt;  // RFC 3461, as they came; empty = not given
@@ -55,6 +57,7 @@ struct RcptParameters {
 struct Capabilities {
   bool eight_bit_mime = true;
   bool smtp_utf8 = false, dsn = false;
+  bool submitter = false;                       // RFC 4405: only where a message of another PRA is refused
   bool require_tls = false;                     // over a proven TLS session; EHLO offers it under TLS only
   std::uint32_t recipient_limit = UINT32_MAX;   // likewise the smaller one
   std::uint64_t size_limit_bytes = UINT64_MAX;  // the smaller one of this and the gate's own counts

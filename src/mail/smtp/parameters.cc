@@ -86,6 +86,16 @@ Fault set_envid(std::string_view value, const Capabilities& offered, MailParamet
   return std::nullopt;
 }
 
+// RFC 4405 section 4: a Mailbox as xtext, without angle brackets.
+Fault set_submitter(std::string_view value, const Capabilities& offered, MailParameters& out) {
+  if (!offered.submitter) return not_offered("SUBMITTER");
+  const auto decoded = out.submitter ? std::nullopt : decode_xtext(value);
+  auto address = is_text(decoded) ? mail::Address::parse(*decoded) : core::error(mail::AddressError::kSyntax);
+  if (!address) return bad("SUBMITTER");
+  out.submitter = std::move(*address);
+  return std::nullopt;
+}
+
 Fault set_smtp_utf8(const Parameter& parameter, const Capabilities& offered, MailParameters& out) {
   if (!offered.smtp_utf8) return not_offered("SMTPUTF8");
   // RFC 6531 section 3.4: no value.
@@ -168,6 +178,8 @@ Fault parse_parameters(std::string_view text, const Capabilities& offered, bool 
       fault = set_ret(parameter.value, offered, out);
     } else if (is("ENVID")) {
       fault = set_envid(parameter.value, offered, out);
+    } else if (is("SUBMITTER")) {
+      fault = set_submitter(parameter.value, offered, out);
     } else if (is("REQUIRETLS")) {
       fault = set_require_tls(parameter, offered, tls, out);
     } else if (is("MT-PRIORITY")) {

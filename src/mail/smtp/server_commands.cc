@@ -22,6 +22,7 @@ void Server::say_capabilities() {
   output_ += "250-CHUNKING\r\n";
   if (offered_.smtp_utf8) output_ += "250-SMTPUTF8\r\n";
   if (offered_.dsn) output_ += "250-DSN\r\n";
+  if (offered_.submitter) output_ += "250-SUBMITTER\r\n";
   // RFC 8689 section 2: only where it can be kept, and that takes TLS here too.
   if (offered_.require_tls && tls_active_) output_ += "250-REQUIRETLS\r\n";
   // RFC 9422 section 4: what this session will be held to.

@@ -33,10 +33,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (auto helo = parse_helo(true, command.argument); helo && helo->domain.empty()) std::abort();
   if (auto mail = parse_mail(command.argument, Capabilities{}); mail && mail->path.non_ascii) std::abort();
   Capabilities all;
-  all.smtp_utf8 = all.dsn = all.require_tls = true;
+  all.smtp_utf8 = all.dsn = all.require_tls = all.submitter = true;
   if (auto mail = parse_mail(command.argument, all, true)) {
     check(mail->path, line);
     check_word(mail->parameters.envid);
+    if (const auto& submitter = mail->parameters.submitter) {
+      if (sekisho::mail::Address::parse(submitter->text()) != *submitter) std::abort();
+    }
     if (mail->path.non_ascii && !mail->parameters.smtp_utf8) std::abort();
   }
   for (const bool utf8 : {false, true}) {

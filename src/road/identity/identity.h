@@ -32,6 +32,7 @@ struct Settings {
   std::string host;  // our name: %{r} of SPF
   bool sender_id = true;
   bool sender_id_pra_spf1 = false;  // sender_id::Settings::pra_uses_spf1
+  bool submitter = false;           // SUBMITTER is offered, and must be the PRA (RFC 4405)
   bool dkim_legacy = false;
   std::vector<arc::Trusted> trusted_sealers;
   dmarc::Method dmarc_method = dmarc::Method::kTree;

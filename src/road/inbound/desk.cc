@@ -26,6 +26,7 @@ void Open::seal_recipients() {
 
 smtp::Capabilities Desk::capabilities() const {
   smtp::Capabilities out;
+  out.submitter = world_.present.config->identity.submitter;
   out.smtp_utf8 = out.dsn = out.require_tls = !world_.present.hops->empty();
   for (const auto& [name, hop] : *world_.present.hops) {
     const auto offered = hop->capabilities();
@@ -78,6 +79,21 @@ void Desk::note_origin_limits(Case& mail, std::size_t recipients) {
   for (std::size_t i = 0; i < recipients && limit == connection::Limit::kNone; ++i)
     limit = world_.limits.take_recipient(mail.client.ip, now_ms);
   note_limit(mail, limit);
+}
+
+void Desk::note_submitter(const mail::Message& message, Open& open) {
+  const auto& said = open.transaction.parameters().submitter;
+  if (!said) return;
+  Case& mail = open.mail;
+  sender_id::Pra pra;
+  if (mail.papers.sender_id)
+    pra = mail.papers.sender_id->purported;
+  else
+    pra = sender_id::purported_responsible_address(message, open.transaction.budget());
+  if (sender_id::is_same(*said, pra)) return;
+  mail.findings.push_back({"sender_id", "submitter_mismatch", road::AuthResult::kFail,
+                           core::printable(said->text()) + ", " +
+                               (pra.address ? core::printable(pra.address->text()) : core::printable(pra.reason))});
 }
 
 void Desk::note_domain_limit(Case& mail, std::size_t recipients) {

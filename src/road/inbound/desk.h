@@ -37,6 +37,8 @@ class Desk {
   // The limits of the client behind a trusted relay, which are known late.
   void note_origin_limits(Case& mail, std::size_t recipients);
   void note_domain_limit(Case& mail, std::size_t recipients);
+  // Who used SUBMITTER is held to it (RFC 4405 section 4.2).
+  void note_submitter(const mail::Message& message, Open& open);
   void note_temporary(Case& mail);
   const envelope::LocalDomain* local_domain(const smtp::Path& path, const Config& config) const;
   std::string domain_text(const smtp::Path& path) const;

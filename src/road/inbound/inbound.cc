@@ -109,6 +109,7 @@ class Inbound final : public session::Road {
     const unsigned sample = static_cast<unsigned>(world_.random.u64() % 100);
     co_await read_message(mail, *message, open->config(), *open->present.resolver, world_.clock, world_.clock.now_s(),
                           sample, open->transaction.budget(), &world_.pool);
+    desk_.note_submitter(*message, *open);
     desk_.note_temporary(mail);
     const Ruling ruling = desk_.ruling(mail);
     const std::size_t recipients = open->transaction.rcpt_to().size();

@@ -127,6 +127,7 @@ trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, 
   out.session = facts.id;
   out.client = client_of(facts, open.mail);
   out.mail_from = address_text(open.mail.client.mail_from);
+  if (const auto& said = open.transaction.parameters().submitter) out.submitter = address_text(said->text());
   for (const auto& path : open.transaction.rcpt_to()) {
     trail::Recipient recipient;
     recipient.address = path.text;

@@ -34,6 +34,7 @@ constexpr FindingCell kFindingCells[] = {
     {"state_disk_short", Cell::k_state_disk_short},
     {"message_loop", Cell::k_message_loop},
     {"dmarc_author_nonexistent", Cell::k_author_nonexistent},
+    {"submitter_mismatch", Cell::k_submitter_mismatch},
     {"from_multiple", Cell::k_from_multiple},
     {"from_missing", Cell::k_from_missing},
     {"from_multiple_addresses", Cell::k_from_multiple_addresses},

@@ -65,6 +65,24 @@ Pra taken_from(const HeaderField& field, std::string_view header, core::Budget& 
 
 }  // namespace
 
+namespace {
+// RFC 5321 section 4.1.2: the quotes and backslashes of a quoted string are no part of what it says.
+std::string meaning_of(const std::string& local) {
+  if (local.size() < 2 || local.front() != '"' || local.back() != '"') return local;
+  std::string out;
+  for (std::size_t i = 1; i + 1 < local.size(); ++i) {
+    if (local[i] == '\\' && i + 2 < local.size()) ++i;
+    out += local[i];
+  }
+  return out;
+}
+}  // namespace
+
+bool is_same(const mail::Address& submitter, const Pra& pra) {
+  return pra.address && submitter.domain() == pra.address->domain() &&
+         meaning_of(submitter.local()) == meaning_of(pra.address->local());
+}
+
 Pra purported_responsible_address(const mail::Message& message, core::Budget& budget) {
   const HeaderField* resent_sender = first(message, "Resent-Sender");
   if (resent_sender && !belongs_to_older_block(message, resent_sender))

@@ -30,6 +30,9 @@ struct Pra {
 // address that readers could take in two ways is "malformed".
 Pra purported_responsible_address(const mail::Message& message, core::Budget& budget);
 
+// RFC 4405 section 4.2: is the address of SUBMITTER= the PRA? Local parts are compared as they mean: "a"@x is a@x.
+bool is_same(const mail::Address& submitter, const Pra& pra);
+
 struct Settings {
   // A v=spf1 record was written for the return path, not for the PRA: it is used for the PRA only when this is set
   // (RFC 4406 section 3.4 would, RFC 4408's IESG note warns of it). For mfrom it always serves.

@@ -77,6 +77,20 @@ TEST(Pra, Step5RefusesWhatIsMalformed) {
   EXPECT_EQ(found("Sender: nobody\r\nFrom: c@f.example\r\n"), "none: Sender is malformed (step 5)");
 }
 
+// RFC 4405 section 4.2.
+TEST(Submitter, IsThePraOrNot) {
+  const auto same = [](const char* said, const std::string& header) {
+    return is_same(*mail::Address::parse(said), pra_of(header));
+  };
+  EXPECT_TRUE(same("s@s.example", "Sender: S <s@S.example>\r\nFrom: c@f.example\r\n"));
+  EXPECT_TRUE(same("\"s\"@s.example", "From: s@s.example\r\n"));
+  EXPECT_TRUE(same("\"s\\s\"@s.example", "From: \"ss\"@s.example\r\n"));
+  EXPECT_FALSE(same("c@f.example", "Sender: s@s.example\r\nFrom: c@f.example\r\n")) << "From is not the PRA here";
+  EXPECT_FALSE(same("S@s.example", "From: s@s.example\r\n")) << "RFC 5321 section 2.4: local parts have a case";
+  EXPECT_FALSE(same("s@s.example.x", "From: s@s.example\r\n"));
+  EXPECT_FALSE(same("a@f.example", "From: a@f.example\r\nFrom: b@f.example\r\n")) << "without a PRA nothing matches";
+}
+
 struct Answers {
   std::string mfrom, pra;
 };
