@@ -7,20 +7,20 @@ namespace {
 
 namespace json = boost::json;
 
-std::string text_of(const std::optional<mail::Domain>& domain) { return domain ? domain->text() : "-"; }
+std::string name_text(const std::optional<mail::Domain>& domain) { return domain ? domain->text() : "-"; }
 
 // "reject (sp at example.org)"
 std::string policy_of(const dmarc::Evaluation& e, std::string_view applied) {
   if (!e.record) return "-";
   std::string out(dmarc::word(e.published));
-  out += " (" + std::string(e.policy_tag) + " at " + text_of(e.policy_domain) + ")";
+  out += " (" + std::string(e.policy_tag) + " at " + name_text(e.policy_domain) + ")";
   if (e.policy != e.published) out += std::string(applied) + std::string(dmarc::word(e.policy));
   return out;
 }
 
 road::Text line(const dmarc::Evaluation& e) {
   const bool tree = e.method == dmarc::Method::kTree;
-  const std::string what = text_of(e.organizational_domain);
+  const std::string what = name_text(e.organizational_domain);
   return {
       std::string(tree ? "tree      RFC 9989, DNS tree walk:        " : "psl       RFC 7489, public suffix list: ") +
           "organization " + what + ", policy " + policy_of(e, ", applied: "),
@@ -29,7 +29,7 @@ road::Text line(const dmarc::Evaluation& e) {
           "組織ドメイン " + what + "、ポリシー " + policy_of(e, "、適用: ")};
 }
 
-json::object to_json(const dmarc::Evaluation& e) {
+json::object side_json(const dmarc::Evaluation& e) {
   const auto name = [](const std::optional<mail::Domain>& d) {
     return d ? json::value(d->text()) : json::value(nullptr);
   };
@@ -85,8 +85,8 @@ std::vector<road::Text> explain(const BothWays& both) {
 
 json::object to_json(const BothWays& both) {
   const auto reason = why(both);
-  return {{"tree", to_json(both.tree)},
-          {"psl", to_json(both.psl)},
+  return {{"tree", side_json(both.tree)},
+          {"psl", side_json(both.psl)},
           {"differ", both.differ()},
           {"followed", dmarc::word(both.method)},
           {"why", {{"en", reason.en}, {"ja", reason.ja}}}};

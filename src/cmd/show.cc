@@ -28,7 +28,7 @@ constexpr Meaning kMeanings[] = {
 #undef MEANING
 #undef PROBLEM
 };
-constexpr ProblemText kProblems[] = {
+constexpr ProblemText kProblemTexts[] = {
 #define MEANING(family, tag, value, en, ja)
 #define PROBLEM(code, rfc, en, ja) {#code, rfc, en, ja},
 #include "cmd/show.def"
@@ -36,7 +36,7 @@ constexpr ProblemText kProblems[] = {
 #undef PROBLEM
 };
 
-std::string filled(std::string_view text, std::string_view evidence) {
+std::string filled_in(std::string_view text, std::string_view evidence) {
   std::string out(text);
   if (const auto at = out.find("%s"); at != std::string::npos) out.replace(at, 2, evidence);
   return out;
@@ -54,7 +54,7 @@ std::string_view word(Sheet::Status status) {
 
 json::object to_json(const road::Text& text) { return {{"en", utf8(text.en)}, {"ja", utf8(text.ja)}}; }
 
-json::object to_json(const Section& s) {
+json::object to_json(const ShownSection& s) {
   json::array answers, rows;
   for (const auto& answer : s.answers) answers.push_back(json::value(utf8(answer)));
   for (const auto& row : s.rows)
@@ -112,7 +112,7 @@ std::string safe(std::string_view text) {
   return out;
 }
 
-void print(const Section& s) {
+void print(const ShownSection& s) {
   const std::string indent(s.depth * 2, ' ');
   std::printf("%sdig +short TXT %s%s%s\n", indent.c_str(), s.name.c_str(), s.note.empty() ? "" : "   # ",
               safe(s.note).c_str());
@@ -161,8 +161,8 @@ int rank(Sheet::Status status) {
 
 }  // namespace
 
-Section& Sheet::ask(std::string name, const dns::Answer& answer) {
-  Section section;
+ShownSection& Sheet::ask(std::string name, const dns::Answer& answer) {
+  ShownSection section;
   section.name = std::move(name);
   section.code = answer.code;
   section.answers = answer.texts;
@@ -172,10 +172,10 @@ Section& Sheet::ask(std::string name, const dns::Answer& answer) {
 
 void Sheet::problem(std::string_view code, std::string_view about, Status found) {
   if (rank(found) > rank(status)) status = found;
-  for (const auto& row : kProblems) {
+  for (const auto& row : kProblemTexts) {
     if (row.code != code) continue;
-    Problem out{row.code, row.rfc, {filled(row.en, about), filled(row.ja, about)}};
-    const auto same = [&](const Problem& p) { return p.code == out.code && p.text.en == out.text.en; };
+    ShownProblem out{row.code, row.rfc, {filled_in(row.en, about), filled_in(row.ja, about)}};
+    const auto same = [&](const ShownProblem& p) { return p.code == out.code && p.text.en == out.text.en; };
     if (std::none_of(problems.begin(), problems.end(), same)) problems.push_back(std::move(out));
     return;
   }

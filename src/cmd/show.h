@@ -17,35 +17,35 @@
 
 namespace sekisho::cmd {
 
-struct Row {
+struct ShownRow {
   std::string tag, value;           // value: as it stands in the record, or the default
   bool is_default = false;          // the tag is not there
   std::optional<unsigned> lookups;  // where terms cost some
   road::Text meaning;
 };
 // One question to the DNS and its answer, decoded.
-struct Section {
+struct ShownSection {
   std::string name;  // asked for TXT; checked, so that its line can be typed into a shell
   dns::Code code = dns::Code::kNoData;
   std::vector<std::string> answers;
   std::string record;  // which of the answers is decoded; empty: none
   std::string note;    // why it is asked: "include:b.example", "i=1 seal"
   unsigned depth = 0;
-  std::vector<Row> rows;
+  std::vector<ShownRow> rows;
 };
-struct Problem {
+struct ShownProblem {
   std::string_view code, rfc;
   road::Text text;
 };
 struct Sheet {
   enum class Status : unsigned char { kRecord, kNone, kInvalid, kTemporary } status = Status::kRecord;
   Evidence evidence = Evidence::kNone;
-  std::vector<Section> sections;
-  std::vector<Problem> problems;
+  std::vector<ShownSection> sections;
+  std::vector<ShownProblem> problems;
   std::vector<road::Text> remarks;  // facts about the whole
   boost::json::object more;         // members of the document that only one method has
 
-  Section& ask(std::string name, const dns::Answer& answer);
+  ShownSection& ask(std::string name, const dns::Answer& answer);
   // By show.def; one that is temporary or invalid also decides the status, the worse one stays.
   void problem(std::string_view code, std::string_view about, Status status = Status::kRecord);
 };

@@ -12,25 +12,25 @@ namespace {
 using Status = Sheet::Status;
 
 // RFC 9989 section 4.7, in its order; value is what holds when the tag is not there.
-const std::vector<std::pair<std::string, std::string>> kDefaults{
+const std::vector<std::pair<std::string, std::string>> kDmarcDefaults{
     {"p", "none"}, {"sp", "p"}, {"np", "sp"}, {"adkim", "r"}, {"aspf", "r"},
     {"psd", "u"},  {"t", "n"},  {"rua", ""},  {"ruf", ""},    {"fo", "0"}};
 
-void add_rows(const std::string& record, Section& section) {
+void add_rows(const std::string& record, ShownSection& section) {
   const auto tags = split_tags(record);
   std::vector<std::string> seen;
   for (const auto& [name, value] : tags) {
     const std::string tag = core::to_lower(name);
     seen.push_back(tag);
     const bool policy = tag == "sp" || tag == "np";
-    Row row{tag, value, false, {}, meaning("dmarc", tag, value)};
+    ShownRow row{tag, value, false, {}, meaning("dmarc", tag, value)};
     if (policy) {
       const auto what = meaning("dmarc", "p", value);
       row.meaning.en += " " + what.en, row.meaning.ja += what.ja;
     }
     section.rows.push_back(std::move(row));
   }
-  for (const auto& [tag, value] : kDefaults)
+  for (const auto& [tag, value] : kDmarcDefaults)
     if (std::find(seen.begin(), seen.end(), tag) == seen.end())
       section.rows.push_back({tag, value, true, {}, meaning("dmarc", tag, "")});
 }
@@ -43,7 +43,7 @@ core::Task<void> ask_names(const std::vector<mail::Domain>& names, dns::Resolver
     if (!at) continue;
     auto asking = resolver.lookup(at->name(), dns::Type::kTxt, budget);
     const dns::AnswerPtr answer = co_await asking;
-    Section& section = sheet.ask(at->text(), *answer);
+    ShownSection& section = sheet.ask(at->text(), *answer);
     std::size_t count = 0;
     for (const auto& text : answer->texts) {
       core::Budget own;
@@ -55,7 +55,7 @@ core::Task<void> ask_names(const std::vector<mail::Domain>& names, dns::Resolver
 }
 
 void add_findings(const dmarc::Evaluation& e, Sheet& sheet) {
-  constexpr std::pair<std::string_view, std::string_view> kProblems[] = {
+  constexpr std::pair<std::string_view, std::string_view> kOfFindings[] = {
       {"dmarc_record_syntax", "dmarc_syntax"},
       {"dmarc_testing", "dmarc_testing"},
       {"dmarc_rua_capped", "dmarc_capped"},
@@ -64,7 +64,7 @@ void add_findings(const dmarc::Evaluation& e, Sheet& sheet) {
       {"dmarc_author_nonexistent", "dmarc_nonexistent"}};
   for (const auto& f : e.findings) {
     if (f.code == "dmarc_record_invalid") sheet.problem("dmarc_no_policy", f.evidence, Status::kInvalid);
-    for (const auto& [code, problem] : kProblems)
+    for (const auto& [code, problem] : kOfFindings)
       if (f.code == code) sheet.problem(problem, f.evidence);
   }
   if (e.record && e.record->percentage) sheet.problem("dmarc_pct", std::to_string(*e.record->percentage));

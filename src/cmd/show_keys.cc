@@ -43,7 +43,7 @@ std::string value_of(const Tags& tags, std::string_view name) {
   return "";
 }
 
-void judge_key(std::string_view text, std::string_view method, Section& section, Sheet& sheet) {
+void judge_key(std::string_view text, std::string_view method, ShownSection& section, Sheet& sheet) {
   core::Budget budget;
   const auto tags = split_tags(text);
   const auto record = signature::KeyRecord::parse(text, budget);
@@ -70,7 +70,7 @@ void judge_key(std::string_view text, std::string_view method, Section& section,
     sheet.problem("key_granularity", core::printable(*record->granularity));
 }
 
-void add_defaults(std::string_view family, const Tags& defaults, const Tags& tags, Section& section) {
+void add_defaults(std::string_view family, const Tags& defaults, const Tags& tags, ShownSection& section) {
   const auto has = [&](const std::string& name) {
     return std::any_of(tags.begin(), tags.end(), [&](const auto& tag) { return tag.first == name; });
   };
@@ -91,7 +91,7 @@ core::Task<void> show_key(std::string key_name, std::string_view method, std::st
   core::Budget budget;
   auto asking = resolver.lookup(name->name(), dns::Type::kTxt, budget);
   const dns::AnswerPtr answer = co_await asking;
-  Section& section = sheet.ask(name->text(), *answer);
+  ShownSection& section = sheet.ask(name->text(), *answer);
   section.note = std::move(note);
   if (dns::is_temporary(answer->code)) co_return;
   if (answer->texts.empty()) {
@@ -128,7 +128,7 @@ core::Task<std::string> decode_dkim(const Asked& asked, const mail::Domain& doma
 }
 
 void add_policy(const dns::Answer& answer, const std::string& name, Sheet& sheet) {
-  Section& section = sheet.ask(name, answer);
+  ShownSection& section = sheet.ask(name, answer);
   if (dns::is_temporary(answer.code)) return;
   core::Budget budget;
   for (const auto& text : answer.texts)

@@ -14,7 +14,7 @@ core::Budget budget_for_show() {
   return budget;
 }
 
-void add_terms(const spf::Shown::Part& part, Section& section, Sheet& sheet) {
+void add_terms(const spf::Shown::Part& part, ShownSection& section, Sheet& sheet) {
   bool ends = false;
   for (const auto& term : part.terms) {
     const bool all = term.kind == "all";
@@ -34,7 +34,7 @@ void add_part(const spf::Shown::Part& part, Sheet& sheet) {
   dns::Answer answer;
   answer.code = part.code;
   answer.texts = part.texts;
-  Section& section = sheet.ask(part.domain, answer);
+  ShownSection& section = sheet.ask(part.domain, answer);
   section.depth = part.depth;
   section.note = core::printable(part.by);
   section.record = part.record;

@@ -6,8 +6,8 @@
 namespace sekisho::dmarc {
 namespace {
 
-constexpr std::size_t kTextsMax = 100;  // TXT records looked at per name
-constexpr std::size_t kInsteadMax = 5;  // addresses a destination may name instead
+constexpr std::size_t kPermissionTextsMax = 100;  // TXT records looked at per name
+constexpr std::size_t kInsteadMax = 5;            // addresses a destination may name instead
 
 void note(Evaluation& e, std::string_view code, std::string evidence) {
   const auto same = [&](const road::Finding& f) { return f.code == code && f.evidence == evidence; };
@@ -90,7 +90,7 @@ core::Task<Discovery::Leave> Discovery::permits(dns::Name permission_name, mail:
   }
   std::size_t looked = 0;
   for (const auto& text : answer->texts) {
-    if (++looked > kTextsMax) break;
+    if (++looked > kPermissionTextsMax) break;
     const auto record = parse_record(text, budget_, kInsteadMax);
     if (!record) continue;
     leave.found = Found::kRecord;

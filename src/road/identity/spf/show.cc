@@ -8,11 +8,11 @@
 namespace sekisho::spf {
 namespace {
 
-constexpr std::size_t kPartsMax = 40;   // four times what a check may cost
-constexpr unsigned kDepthMax = 10;      // no check goes deeper than its look-ups
-constexpr std::size_t kTextsMax = 100;  // TXT records of one name
+constexpr std::size_t kPartsMax = 40;        // four times what a check may cost
+constexpr unsigned kShownDepthMax = 10;      // no check goes deeper than its look-ups
+constexpr std::size_t kShownTextsMax = 100;  // TXT records of one name
 
-std::string_view word(Kind kind) {
+std::string_view kind_word(Kind kind) {
   constexpr std::string_view kWords[] = {"all", "include", "a",        "mx",  "ptr",    "ip4",
                                          "ip6", "exists",  "redirect", "exp", "unknown"};
   return kWords[static_cast<std::size_t>(kind)];
@@ -53,7 +53,7 @@ void read_terms(std::string_view text, Shown::Part& part, std::vector<Next>& nex
   Term term;
   while (terms.next(term) == Terms::Step::kTerm) {
     const bool modifier = term.kind >= Kind::kRedirect;
-    Shown::Term out{std::string(term.text), word(term.kind), term.qualifier};
+    Shown::Term out{std::string(term.text), kind_word(term.kind), term.qualifier};
     // Section 5.1: mechanisms behind "all" are never tested; "redirect" is ignored where there is an "all".
     out.dead = modifier ? term.kind == Kind::kRedirect && all : dead;
     out.lookups = asks(term.kind) && !out.dead ? 1 : 0;
@@ -70,7 +70,7 @@ void read_terms(std::string_view text, Shown::Part& part, std::vector<Next>& nex
 void read(const dns::Answer& answer, Records records, Shown::Part& part, std::vector<Next>& next, Shown& shown) {
   part.code = answer.code;
   part.texts.assign(answer.texts.begin(),
-                    answer.texts.begin() + static_cast<std::ptrdiff_t>(std::min(answer.texts.size(), kTextsMax)));
+                    answer.texts.begin() + static_cast<std::ptrdiff_t>(std::min(answer.texts.size(), kShownTextsMax)));
   const Selection found = select(part.texts, records);
   if (found.count == 0) return;
   for (const auto& text : part.texts)
@@ -109,7 +109,7 @@ core::Task<Shown> show(std::string domain, Records records, dns::Resolver& resol
       shown.loops = true;
       continue;
     }
-    if (shown.parts.size() >= kPartsMax || now.depth > kDepthMax) {
+    if (shown.parts.size() >= kPartsMax || now.depth > kShownDepthMax) {
       shown.cut = true;
       continue;
     }
