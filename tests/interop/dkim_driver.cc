@@ -4,6 +4,7 @@
 //   dkim_driver sign --key PEM --domain D --selector S [--canon header/body] [--sha1] MESSAGE > signed
 //   dkim_driver record --key PEM
 //   dkim_driver lines < CASES
+//   dkim_driver arc < CASES
 //     a case a line: EPOCH TAB hex of the mail { TAB name TAB hex of a TXT record }; answers a line a case: results,
 //     reasons
 #include <ctime>
@@ -15,6 +16,7 @@
 
 #include "base/core/text.h"
 #include "base/dns/zone.h"
+#include "road/identity/arc/arc.h"
 #include "road/identity/dkim/dkim.h"
 
 using namespace sekisho;
@@ -108,7 +110,7 @@ int sign(Arguments& args, const signature::PrivateKey& key) {
   return 0;
 }
 
-int lines() {
+int lines(bool chains) {
   for (std::string line; std::getline(std::cin, line);) {
     std::vector<std::string> parts;
     for (std::istringstream in(line); std::getline(in, line, '\t');) parts.push_back(line);
@@ -123,6 +125,13 @@ int lines() {
     const auto message = mail::Message::parse(*core::unhex(parts.at(1)), budget);
     if (!message) {
       std::cout << "unreadable\t" << std::endl;
+      continue;
+    }
+    if (chains) {
+      arc::Options of_chain;
+      of_chain.now_s = options.now_s;
+      const auto chain = core::run_ready(arc::verify(**message, *resolver, of_chain, budget));
+      std::cout << text_of(chain.result) << '\t' << chain.reason << std::endl;
       continue;
     }
     road::Findings findings;
@@ -141,7 +150,7 @@ int main(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
   Arguments args = parse(argc, argv);
   if (command == "verify") return verify(args);
-  if (command == "lines") return lines();
+  if (command == "lines" || command == "arc") return lines(command == "arc");
   const auto key = signature::PrivateKey::from_pem(read(args.options["--key"]));
   if (!key) return std::cerr << "no key\n", 2;
   if (command == "sign") return sign(args, *key);
