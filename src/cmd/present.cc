@@ -142,6 +142,7 @@ json::object to_json(const guard::Evaluation& e) {
 
 json::object to_json(const smime::Evaluation& e) {
   return {{"result", road::word(e.result)},
+          {"evidence", word(Evidence::kSignature)},
           {"reason", e.reason},
           {"address", e.address},
           {"by_author", e.by_author},
