@@ -42,7 +42,9 @@ int smime(const Arguments& arguments) {
   if (!message) return cli.usage_error("the message cannot be read (bare CR, or too complex)");
   const auto author = author::evaluate(**message, budget);
   const smime::Options options{now ? now : core::SystemClock().now_s(), nullptr};
-  const auto found = io::run(smime::verify(**message, author.addresses, trust, options, budget));
+  std::vector<mail::Address> authors;
+  if (author.author_domain) authors = author.addresses;
+  const auto found = io::run(smime::verify(**message, authors, trust, options, budget));
   if (json)
     print_json(to_json(found));
   else

@@ -150,8 +150,11 @@ core::Task<void> read_message(const Client& client, const mail::Message& message
 
   if (settings.smime) {
     core::Budget smime_budget;  // of its own: what DKIM spent on the body says nothing here
-    papers.smime =
-        co_await smime::verify(message, papers.author.addresses, settings.smime, {now_s, pool}, smime_budget);
+    // Where readers could see different authors, no signer is the author.
+    std::vector<mail::Address> authors;
+    if (papers.author.author_domain) authors = papers.author.addresses;
+    const smime::Options how{now_s, pool};
+    papers.smime = co_await smime::verify(message, authors, settings.smime, how, smime_budget);
     append(papers.findings, papers.smime->findings);
   }
   const DmarcQuestion question = dmarc_question(papers, sample);

@@ -34,6 +34,17 @@ using Context = std::unique_ptr<X509_STORE_CTX, With<X509_STORE_CTX_free>>;
 
 Bio memory(std::string_view octets) { return Bio(BIO_new_mem_buf(octets.data(), static_cast<int>(octets.size()))); }
 
+// Behind a filter: of a plain memory BIO CMS_verify makes a copy, and loses it where the digest is unknown.
+void free_chain(BIO* chain) { BIO_free_all(chain); }
+using Chain = std::unique_ptr<BIO, With<free_chain>>;
+BIO* reading(std::string_view octets) {
+  Bio filter(BIO_new(BIO_f_null()));
+  Bio source = memory(octets);
+  if (!filter || !source) return nullptr;
+  BIO_push(filter.get(), source.release());
+  return filter.release();
+}
+
 struct Word {
   AuthResult result = AuthResult::kPass;
   std::string reason;
@@ -193,7 +204,7 @@ void check_signed(CMS_ContentInfo* cms, bool detached, std::string_view content,
   if (detached && inside && *inside)
     return set(out, AuthResult::kNeutral, "a detached signature that holds content too");
   if (!detached && !(inside && *inside)) return set(out, AuthResult::kNeutral, "nothing is there that could be signed");
-  const Bio octets = detached ? memory(content) : nullptr;
+  const Chain octets(detached ? reading(content) : nullptr);
   // CMS_BINARY: the octets as they came. No certificate is judged yet.
   const unsigned flags = CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY;
   if (CMS_verify(cms, nullptr, nullptr, octets.get(), nullptr, flags) != 1) {
