@@ -83,7 +83,13 @@ int explain(const std::string& key, bool json) {
 
 int check_file(const std::string& file, bool json) {
   const auto settings = load_settings(file);
-  boost::json::array problems;
+  boost::json::array problems, warnings;
+  if (settings) {
+    for (const auto& w : settings->warnings) {
+      std::fprintf(stderr, "%s:%u: warning: %s\n", w.file.c_str(), w.line, w.message.c_str());
+      warnings.push_back({{"file", w.file}, {"line", w.line}, {"message", w.message}});
+    }
+  }
   if (!settings) {
     for (const auto& p : settings.error()) {
       std::fprintf(stderr, "%s\n", p.text().c_str());
@@ -92,7 +98,8 @@ int check_file(const std::string& file, bool json) {
   }
   if (json)
     std::printf("%s\n", boost::json::serialize(
-                            boost::json::object{{"file", file}, {"ok", settings.ok()}, {"problems", problems}})
+                            boost::json::object{
+                                {"file", file}, {"ok", settings.ok()}, {"problems", problems}, {"warnings", warnings}})
                             .c_str());
   if (!settings) return 1;
   if (!json) std::printf("%s: good\n", file.c_str());

@@ -129,6 +129,8 @@ doctor::Patient patient_of(const Settings& s) {
   if (s.certificates)
     for (const auto& facts : s.certificates->certificates()) out.certificates.push_back(facts.files);
   out.hops = s.hops;
+  out.signing = s.signing;
+  for (const auto& warning : s.warnings) out.key_warnings.push_back(warning.message);
   out.free_bytes = s.trail.ledger.min_free_bytes;
   out.message_bytes = s.road->message_bytes;
   out.sessions_count = s.gate.sessions;

@@ -1,4 +1,4 @@
-// sekisho domainkeys verify MESSAGE | sign --domain D --selector S --key FILE MESSAGE
+// sekisho domainkeys verify MESSAGE | sign -c FILE MESSAGE | sign --domain D --selector S --key FILE MESSAGE
 #include <boost/json.hpp>
 #include <cstdio>
 
@@ -15,7 +15,7 @@ namespace sekisho::cmd {
 namespace {
 
 struct DomainKeysOptions {
-  std::string verb, path, zone, resolver, domain, selector, key, algorithm, headers, canon = "nofws";
+  std::string verb, path, config, zone, resolver, domain, selector, key, algorithm, headers, canon = "nofws";
   std::int64_t now = 0;
   bool legacy = false, json = false;
 };
@@ -44,24 +44,49 @@ int verify(const Cli& cli, const DomainKeysOptions& o, const mail::Message& mess
   return e.result == road::AuthResult::kPolicy ? 1 : exit_status(e.result);
 }
 
-int sign(const Cli& cli, const DomainKeysOptions& o, const mail::Message& message) {
-  const auto signer = read_signer(cli, o.domain, o.selector, o.key, "");
-  if (!signer) return 2;
-  domainkeys::SignOptions options{signer->domain, o.selector};
-  options.canon = o.canon == "simple" ? domainkeys::Canon::kSimple : domainkeys::Canon::kNofws;
-  options.headers = split_names(o.headers);
-  const auto field = domainkeys::sign(message, signer->key, options);
-  if (field) return write_signed(cli, *field, message);
-  switch (field.error()) {
+int sign_failed(const Cli& cli, const DomainKeysOptions& o, const std::string& key, domainkeys::SignError error) {
+  switch (error) {
     case domainkeys::SignError::kNoFrom:
       return cli.usage_error(o.path + ": no address in Sender or From");
     case domainkeys::SignError::kKey:
-      return cli.usage_error(o.key + ": DomainKeys needs an RSA key");
+      return cli.usage_error(key + ": DomainKeys needs an RSA key");
     case domainkeys::SignError::kOptions:
       break;
   }
   return cli.usage_error(
       "--domain must be the domain of Sender (else of From) or one above it, and that field be there once");
+}
+
+domainkeys::SignOptions options_of(const DomainKeysOptions& o, const mail::Domain& domain,
+                                   const std::string& selector) {
+  domainkeys::SignOptions options{domain, selector};
+  options.canon = o.canon == "simple" ? domainkeys::Canon::kSimple : domainkeys::Canon::kNofws;
+  options.headers = split_names(o.headers);
+  return options;
+}
+
+// The keys of the config for the sender of the mail; each signs the message as it came.
+int sign_by_config(const Cli& cli, const DomainKeysOptions& o, const mail::Message& message) {
+  if (!o.domain.empty() || !o.selector.empty() || !o.key.empty())
+    return cli.usage_error("the config names domain, selector and key: either -c, or --domain, --selector and --key");
+  int status = 0;
+  const auto chosen = choose_keys(cli, o.config, message, SignMethod::kDomainKeys, status);
+  if (!chosen) return status;
+  std::string fields;
+  for (const auto* key : chosen->keys) {
+    const auto field = domainkeys::sign(message, key->key, options_of(o, key->domain, key->selector));
+    if (!field) return sign_failed(cli, o, key->file, field.error());
+    fields += *field;
+  }
+  return write_signed(cli, fields, message);
+}
+
+int sign(const Cli& cli, const DomainKeysOptions& o, const mail::Message& message) {
+  if (!o.config.empty()) return sign_by_config(cli, o, message);
+  const auto signer = read_signer(cli, o.domain, o.selector, o.key, "");
+  if (!signer) return 2;
+  const auto field = domainkeys::sign(message, signer->key, options_of(o, signer->domain, o.selector));
+  return field ? write_signed(cli, *field, message) : sign_failed(cli, o, o.key, field.error());
 }
 
 }  // namespace
@@ -71,12 +96,14 @@ int domainkeys(const Arguments& arguments) {
   DomainKeysOptions o;
   Cli cli("domainkeys",
           "verify: the DomainKeys signatures (RFC 4870) of a message and the policy of its sending domain.\n"
-          "sign: writes the whole signed message. DomainKeys is historic: use dkim to be believed.",
+          "sign: writes the whole signed message, with -c by the [[signing_key]] rows of its sender. DomainKeys is "
+          "historic: use dkim to be believed.",
           "  sekisho domainkeys show example.org\n"
           "  sekisho domainkeys verify --json mail.eml\n"
           "  sekisho domainkeys sign --domain example.org --selector s1 --key s1.pem mail.eml > signed.eml");
   cli.positional("VERB", o.verb, "verify, sign, or show with its own --help");
   cli.positional("MESSAGE", o.path, "a file, or - for standard input");
+  cli.text("-c,--config", o.config, "sign: the config file with [[signing_key]]");
   cli.text("--domain", o.domain, "sign: d=");
   cli.text("--selector", o.selector, "sign: s=");
   cli.text("--key", o.key, "sign: RSA private key, PEM");

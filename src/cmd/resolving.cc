@@ -49,4 +49,14 @@ core::Result<std::unique_ptr<dns::Resolver>, std::string> make_resolver(const st
   return dns::make_overlay(*zone, std::move(stub));
 }
 
+core::Result<std::unique_ptr<dns::Resolver>, std::string> make_resolver(const config::Values& values,
+                                                                        const std::string& zone_file,
+                                                                        const std::string& resolver) {
+  dns::StubOptions options;
+  for (const auto& text : values.texts("dns.servers"))
+    if (const auto server = io::Endpoint::parse(text)) options.servers.push_back(*server);
+  options.timeout_ms = static_cast<std::uint32_t>(values.number("dns.timeout_ms"));
+  return make_resolver(zone_file.empty() ? values.text("dns.zone_file") : zone_file, resolver, std::move(options));
+}
+
 }  // namespace sekisho::cmd

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/config/config.h"
 #include "base/core/result.h"
 #include "base/dns/dns.h"
 #include "base/dns/stub.h"
@@ -32,5 +33,9 @@ class CountingResolver final : public dns::Resolver {
 core::Result<std::unique_ptr<dns::Resolver>, std::string> make_resolver(const std::string& zone_file,
                                                                         const std::string& resolver,
                                                                         dns::StubOptions options = {});
+// As serve would ask: dns.servers and dns.zone_file of the config; a zone or a resolver given replaces them.
+core::Result<std::unique_ptr<dns::Resolver>, std::string> make_resolver(const config::Values& values,
+                                                                        const std::string& zone_file,
+                                                                        const std::string& resolver);
 
 }  // namespace sekisho::cmd

@@ -9,6 +9,7 @@
 #include "cmd/certificate_watch.h"
 #include "cmd/control_desk.h"
 #include "cmd/server.h"
+#include "cmd/signing_watch.h"
 
 namespace sekisho::cmd {
 
@@ -203,6 +204,7 @@ void add_services(Server& server) {
   server.services.push_back(std::make_unique<ControlService>(server));
   server.services.push_back(std::make_unique<MetricsService>(server));
   server.services.push_back(std::make_unique<CertificateService>(server));
+  server.services.push_back(std::make_unique<SigningWatch>(server));
 }
 
 }  // namespace sekisho::cmd

@@ -7,9 +7,19 @@
 #include "base/crypto/crypto.h"
 #include "base/dns/zone.h"
 #include "base/io/pins.h"
+#include "cmd/signing_settings.h"
 #include "cmd/tables.h"
 
 namespace sekisho::cmd {
+
+// What is not there has no line: its table's does, by what each row must have.
+std::uint32_t line_near(const config::Values& values, const std::string& key) {
+  auto line = values.line(key);
+  const auto row = key.find("].");
+  for (const char* must : {"name", "domain"})
+    if (line == 0 && row != std::string::npos) line = values.line(key.substr(0, row + 2) + must);
+  return std::max<std::uint32_t>(line, 1);
+}
 
 namespace {
 
@@ -27,6 +37,7 @@ class Builder {
     road();
     limits();
     stores();
+    out_.signing = read_signing_keys(out_.values, problems_, out_.warnings);
     if (!problems_.empty()) return core::error(problems_);
     return std::move(out_);
   }
@@ -37,13 +48,7 @@ class Builder {
   void problem(const std::string& key, const std::string& what) {
     problems_.push_back({out_.values.file(), line_of(key), key + ": " + what});
   }
-  // What is not there has no line: its table's does, by the name that each row must have.
-  std::uint32_t line_of(const std::string& key) const {
-    auto line = out_.values.line(key);
-    const auto row = key.find("].");
-    if (line == 0 && row != std::string::npos) line = out_.values.line(key.substr(0, row + 2) + "name");
-    return std::max<std::uint32_t>(line, 1);
-  }
+  std::uint32_t line_of(const std::string& key) const { return line_near(out_.values, key); }
   mail::Domain domain(const std::string& key, const std::string& value) {
     const auto found = mail::Domain::parse(value);
     if (!found) problem(key, "\"" + core::printable(value) + "\" is not a domain name, as in mx.example.org");

@@ -10,6 +10,7 @@
 #include "base/io/keychain.h"
 #include "gate/mx/mx.h"
 #include "road/connection/connection.h"
+#include "road/identity/signing/signing.h"
 #include "road/inbound/inbound.h"
 #include "trail/trail.h"
 #include "transfer/transfer.h"
@@ -38,10 +39,14 @@ struct Settings {
   std::string user;
   bool sandbox = true;
   std::int64_t drain_ms = 30'000;
+  std::shared_ptr<const signing::KeyTable> signing;
+  std::vector<config::Problem> warnings;  // it can be served so, yet something should be done
 };
 
 // Everything serve needs is looked at here, files too, so that `config check` tells what serve would.
 core::Result<Settings, std::vector<config::Problem>> load_settings(const std::string& file);
+// The line of a key, or of its row where the file does not have it; at least 1.
+std::uint32_t line_near(const config::Values& values, const std::string& key);
 // Digest of all values; those that only a restart can change count as `started` has them.
 std::string config_id(const config::Values& values, const config::Values& started);
 // Paths of the config, each with its key: files and folders that a running server may have to open again.

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "cmd/files.h"
+#include "base/core/text.h"
+#include "cmd/signing_settings.h"
+#include "cmd/tables.h"
+#include "road/identity/author/author.h"
+#include "road/identity/domainkeys/domainkeys.h"
 
 namespace sekisho::cmd {
 
@@ -17,13 +21,60 @@ std::optional<Signer> read_signer(const Cli& cli, const std::string& domain_text
     return wrong("--domain, --selector and --key are needed");
   const auto domain = mail::Domain::parse(domain_text);
   if (!domain) return wrong("--domain: '" + domain_text + "' is not a domain name");
-  const auto pem = read_octets(key_file);
-  if (!pem) return wrong(pem.error());
-  auto key = signature::PrivateKey::from_pem(*pem);
-  if (!key) return wrong(key_file + ": no RSA (1024 bits or more) or Ed25519 private key in PEM without passphrase");
-  if (!algorithm.empty() && (algorithm == "ed25519-sha256") != (key->type() == signature::KeyType::kEd25519))
+  auto file = signing::read_key_file(key_file, signing::Openness::kTold);
+  if (!file) return wrong(file.error());
+  for (const auto& warning : file->warnings) std::fprintf(stderr, "sekisho: warning: %s\n", warning.c_str());
+  if (!algorithm.empty() && (algorithm == "ed25519-sha256") != (file->key.type() == signature::KeyType::kEd25519))
     return wrong("--algorithm " + algorithm + " does not fit the key in " + key_file);
-  return Signer{*domain, std::move(*key)};
+  return Signer{*domain, std::move(file->key)};
+}
+
+namespace {
+std::vector<const signing::SigningKey*> keys_of_author(const signing::KeyTable& table, const mail::Message& message,
+                                                       ConfiguredKeys& into, std::string& whom) {
+  core::Budget budget;
+  const auto who = author::evaluate(message, budget);
+  whom = "its author: From is missing, cannot be read, or names several domains";
+  if (!who.author_domain || who.addresses.empty()) return {};
+  whom = who.author_domain->text();
+  if (who.addresses.size() > 1) return table.select(*who.author_domain);
+  into.author = who.addresses.front();
+  whom = core::printable(into.author->text());
+  return table.select(*into.author);
+}
+
+std::vector<const signing::SigningKey*> keys_of_sender(const signing::KeyTable& table, const mail::Message& message,
+                                                       ConfiguredKeys& into, std::string& whom) {
+  core::Budget budget;
+  into.author = domainkeys::sending_address(message, budget);
+  whom = into.author ? core::printable(into.author->text()) : "its sender: no address in Sender or From";
+  if (!into.author) return {};
+  return table.select(*into.author);
+}
+}  // namespace
+
+std::optional<ConfiguredKeys> choose_keys(const Cli& cli, const std::string& config_file, const mail::Message& message,
+                                          SignMethod method, int& status) {
+  status = 2;
+  const auto values = config::load(config_file, option_table());
+  std::vector<config::Problem> problems, warnings;
+  if (!values) problems = values.error();
+  ConfiguredKeys out;
+  if (values) out.table = read_signing_keys(*values, problems, warnings);
+  for (const auto& w : warnings)
+    std::fprintf(stderr, "%s:%u: warning: %s\n", w.file.c_str(), w.line, w.message.c_str());
+  for (const auto& p : problems) std::fprintf(stderr, "%s\n", p.text().c_str());
+  if (!problems.empty()) return {};
+  const bool dkim = method == SignMethod::kDkim;
+  std::string whom;
+  for (const auto* key :
+       dkim ? keys_of_author(*out.table, message, out, whom) : keys_of_sender(*out.table, message, out, whom))
+    if (dkim ? key->dkim : key->domainkeys) out.keys.push_back(key);
+  if (!out.keys.empty()) return out;
+  cli.usage_error("no [[signing_key]] in " + config_file + " makes " + (dkim ? "dkim" : "domainkeys") +
+                  " signatures for " + whom + "; nothing was written");
+  status = 1;
+  return {};
 }
 
 std::vector<std::string> split_names(const std::string& text) {

@@ -17,6 +17,7 @@ std::vector<config::Option> rows() {
 #include "cmd/options.def"
 #include "gate/mx/options.def"
 #include "road/connection/options.def"
+#include "road/identity/signing/options.def"
 #include "road/inbound/options.def"
 #include "road/verdict/options.def"
 #include "transfer/options.def"

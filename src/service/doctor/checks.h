@@ -27,6 +27,7 @@ struct Visit {
 };
 core::Task<void> examine_dns(Visit visit);
 core::Task<void> examine_records(Visit visit);
+core::Task<void> examine_signing(Visit visit);
 core::Task<void> examine_hops(Visit visit);
 void examine_certificates(Visit visit);
 void examine_permissions(Visit visit);

@@ -69,6 +69,7 @@ core::Task<std::vector<Finding>> examine(const Patient& patient, const Orders& o
     std::function<void()> work = [&visit, run = look] { run(visit); };
     co_await tools.pool.run(std::move(work));
   }
+  if (wanted("signing")) co_await examine_signing(visit);
   if (wanted("next_hop")) co_await examine_hops(visit);
   co_return sheet.take();
 }

@@ -17,6 +17,7 @@
 #include "base/dns/dns.h"
 #include "base/io/certificate.h"
 #include "base/io/io.h"
+#include "road/identity/signing/signing.h"
 #include "transfer/transfer.h"
 
 namespace sekisho::doctor {
@@ -50,6 +51,8 @@ struct Patient {
   std::vector<io::Endpoint> listen;
   std::vector<io::CertificateFiles> certificates;
   std::vector<transfer::Options> hops;
+  std::shared_ptr<const signing::KeyTable> signing;  // may be null
+  std::vector<std::string> key_warnings;             // of key files, each begins with what it is about
   std::uint64_t free_bytes = 0, message_bytes = 0;
   std::size_t sessions_count = 0;
   bool served = false;  // a running serve answers on the control socket

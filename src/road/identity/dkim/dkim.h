@@ -83,11 +83,19 @@ struct SignOptions {
   std::optional<std::string> agent_id;      // i=
   std::optional<std::int64_t> now_s;        // t=
   std::optional<std::int64_t> expires_s;    // x=
-  std::optional<std::uint64_t> body_limit;  // l=
+  std::optional<std::uint64_t> body_limit;  // l=, only for tests of verifiers: what it leaves open anybody may fill
 };
 
 // The whole field "DKIM-Signature: ...\r\n", folded, to be put before the message.
 core::Result<std::string, SignError> sign(const mail::Message& message, const signature::PrivateKey& key,
                                           const SignOptions& options);
+
+struct SignWith {
+  const signature::PrivateKey* key;
+  SignOptions options;
+};
+// Several at once, such as RSA and Ed25519 (RFC 8463 section 6), all over the message as it stands: their fields one
+// above the other in this order. The body is read once. Nothing is signed when one of them cannot.
+core::Result<std::string, SignError> sign_all(const mail::Message& message, const std::vector<SignWith>& with);
 
 }  // namespace sekisho::dkim

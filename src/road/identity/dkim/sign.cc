@@ -115,26 +115,20 @@ Folder unsigned_field(const SignOptions& options, KeyType type, const std::vecto
   out.word("b=");
   return out;
 }
-}  // namespace
 
-core::Result<std::string, SignError> sign(const mail::Message& message, const signature::PrivateKey& key,
-                                          const SignOptions& options) {
-  if (!message.first("From")) return core::error(SignError::kNoFrom);
-  const auto names = choose_headers(message, options);
-  if (!usable(options, names)) return core::error(SignError::kOptions);
-  if (key.type() == KeyType::kEd25519 && options.hash == Hash::kSha1) return core::error(SignError::kKey);
+struct Plan {
+  std::vector<std::string> names;
+  std::size_t wish;
+};
 
-  signature::BodyHasher hasher;
-  const auto wish = hasher.want(options.body_canon, options.hash, options.body_limit);
-  message.body().hash_into(hasher);
-  hasher.finish();
+core::Result<std::string, SignError> sign_one(const signature::HeaderIndex& index, const SignWith& with,
+                                              const Plan& plan, const signature::BodyHasher& hasher) {
+  const SignOptions& options = with.options;
   if (options.body_limit && *options.body_limit > hasher.size(options.body_canon))
     return core::error(SignError::kOptions);
-
-  Folder field = unsigned_field(options, key.type(), names, hasher.hash(wish));
-  const signature::HeaderIndex index(message);
+  Folder field = unsigned_field(options, with.key->type(), plan.names, hasher.hash(plan.wish));
   core::Budget budget;
-  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::vector<std::string_view> views(plan.names.begin(), plan.names.end());
   const auto header = signature::canonical_fields(index, nullptr, views, options.header_canon, budget, nullptr);
   if (!header) return core::error(SignError::kTooComplex);
   std::string own;
@@ -142,11 +136,38 @@ core::Result<std::string, SignError> sign(const mail::Message& message, const si
   signature::Digest digest(options.hash);
   digest.update(*header);
   digest.update(own);
-  const auto octets = key.sign(options.hash, digest.finish());
+  const auto octets = with.key->sign(options.hash, digest.finish());
   if (!octets) return core::error(SignError::kKey);
-
   field.octets(core::base64(*octets));
   return field.text() + "\r\n";
+}
+}  // namespace
+
+core::Result<std::string, SignError> sign_all(const mail::Message& message, const std::vector<SignWith>& with) {
+  if (!message.first("From")) return core::error(SignError::kNoFrom);
+  signature::BodyHasher hasher;
+  std::vector<Plan> plans;
+  for (const auto& [key, options] : with) {
+    plans.push_back({choose_headers(message, options), 0});
+    if (!usable(options, plans.back().names)) return core::error(SignError::kOptions);
+    if (key->type() == KeyType::kEd25519 && options.hash == Hash::kSha1) return core::error(SignError::kKey);
+    plans.back().wish = hasher.want(options.body_canon, options.hash, options.body_limit);
+  }
+  message.body().hash_into(hasher);
+  hasher.finish();
+  const signature::HeaderIndex index(message);
+  std::string fields;
+  for (std::size_t i = 0; i < with.size(); ++i) {
+    const auto field = sign_one(index, with[i], plans[i], hasher);
+    if (!field) return field;
+    fields += *field;
+  }
+  return fields;
+}
+
+core::Result<std::string, SignError> sign(const mail::Message& message, const signature::PrivateKey& key,
+                                          const SignOptions& options) {
+  return sign_all(message, {SignWith{&key, options}});
 }
 
 }  // namespace sekisho::dkim

@@ -58,6 +58,9 @@ struct Options {
 core::Task<Evaluation> verify(const mail::Message& message, dns::Resolver& resolver, const Options& options,
                               core::Budget& budget);
 
+// The address that DomainKeys speaks of (section 3.2.1): of Sender, else of From.
+std::optional<mail::Address> sending_address(const mail::Message& message, core::Budget& budget);
+
 enum class SignError { kOptions, kNoFrom, kKey };
 struct SignOptions {
   mail::Domain domain;  // of the sending address, or above it

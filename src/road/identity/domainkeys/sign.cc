@@ -6,6 +6,10 @@
 
 namespace sekisho::domainkeys {
 
+std::optional<mail::Address> sending_address(const mail::Message& message, core::Budget& budget) {
+  return find_sender(message, budget).address;
+}
+
 core::Result<std::string, SignError> sign(const mail::Message& message, const signature::PrivateKey& key,
                                           const SignOptions& options) {
   core::Budget budget;

@@ -8,6 +8,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include <cstdlib>
 #include <unordered_map>
 
 #include "base/core/text.h"
@@ -16,6 +17,7 @@ namespace sekisho::signature {
 namespace {
 constexpr unsigned kMaxRsaBits = 8192;  // a verification of 0.3 ms
 constexpr int kMaxExponentBits = 64;
+constexpr std::size_t kMaxPem = 64 * 1024;
 constexpr std::size_t kCachedKeys = 256;
 
 template <auto Free>
@@ -155,16 +157,59 @@ namespace {
 EVP_PKEY* raw(const std::shared_ptr<void>& key) { return static_cast<EVP_PKEY*>(key.get()); }
 // A key with a passphrase is refused instead of asking at the terminal.
 int no_passphrase(char*, int, int, void*) { return -1; }
+using Bio = std::unique_ptr<BIO, Freer<BIO_free>>;
+std::shared_ptr<void> shared(KeyPtr key) {
+  return {key.release(), [](void* p) { EVP_PKEY_free(static_cast<EVP_PKEY*>(p)); }};
+}
 }  // namespace
 
-std::optional<PrivateKey> PrivateKey::from_pem(std::string_view pem) {
-  const std::unique_ptr<BIO, Freer<BIO_free>> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+core::Result<PrivateKey, PemError> PrivateKey::load(std::string_view pem) {
+  if (pem.size() > kMaxPem) return core::error(PemError::kNoKey);
+  const Bio in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   KeyPtr key(in ? PEM_read_bio_PrivateKey(in.get(), nullptr, no_passphrase, nullptr) : nullptr);
   ERR_clear_error();
-  if (!key) return {};
+  if (!key) {
+    const auto has = [pem](std::string_view text) { return pem.find(text) != std::string_view::npos; };
+    if (has("ENCRYPTED")) return core::error(PemError::kPassphrase);
+    if (has("PRIVATE KEY")) return core::error(PemError::kNoKey);
+    return core::error(has("BEGIN PUBLIC KEY") || has("BEGIN RSA PUBLIC KEY") || has("BEGIN CERTIFICATE")
+                           ? PemError::kPublic
+                           : PemError::kNoKey);
+  }
   const int type = EVP_PKEY_get_base_id(key.get());
-  if (type != EVP_PKEY_ED25519 && (type != EVP_PKEY_RSA || EVP_PKEY_get_bits(key.get()) < 1024)) return {};
-  return PrivateKey(std::shared_ptr<void>(key.release(), [](void* p) { EVP_PKEY_free(static_cast<EVP_PKEY*>(p)); }));
+  if (type != EVP_PKEY_ED25519 && type != EVP_PKEY_RSA) return core::error(PemError::kType);
+  const int bits = EVP_PKEY_get_bits(key.get());
+  if (type == EVP_PKEY_RSA && bits < 1024) return core::error(PemError::kTooSmall);
+  if (type == EVP_PKEY_RSA && bits > static_cast<int>(kMaxRsaBits)) return core::error(PemError::kTooLarge);
+  PrivateKey out(shared(std::move(key)));
+  // A file cut or changed by hand may still parse.
+  const std::string probe(32, 'p');
+  const auto octets = out.sign(Hash::kSha256, probe);
+  const std::string record = out.record();
+  const auto half = PublicKey::load(out.type(), std::string_view(record).substr(record.find("p=") + 2));
+  if (!octets || !half || !(*half)->verify(Hash::kSha256, probe, *octets)) return core::error(PemError::kDamaged);
+  return out;
+}
+
+std::optional<PrivateKey> PrivateKey::from_pem(std::string_view pem) {
+  auto key = load(pem);
+  if (!key) return {};
+  return std::move(*key);
+}
+
+PrivateKey PrivateKey::generate(KeyType type, unsigned rsa_bits) {
+  KeyPtr key(type == KeyType::kEd25519 ? EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519") : EVP_RSA_gen(rsa_bits));
+  if (!key) std::abort();  // no memory or no randomness: nothing sensible can go on
+  return PrivateKey(shared(std::move(key)));
+}
+
+std::string PrivateKey::pem() const {
+  const Bio out(BIO_new(BIO_s_mem()));
+  if (!out || PEM_write_bio_PKCS8PrivateKey(out.get(), raw(key_), nullptr, nullptr, 0, nullptr, nullptr) != 1)
+    std::abort();
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(out.get(), &text);
+  return {text, static_cast<std::size_t>(size)};
 }
 
 KeyType PrivateKey::type() const {

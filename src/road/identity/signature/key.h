@@ -53,10 +53,25 @@ class PublicKey {
   std::unique_ptr<Impl> impl_;
 };
 
+enum class PemError {
+  kNoKey,       // no PEM block with a private key
+  kPublic,      // a public key or a certificate
+  kPassphrase,  // the key is encrypted
+  kType,        // neither RSA nor Ed25519
+  kTooSmall,    // RSA under 1024 bits (RFC 8301 section 3.2: MUST NOT)
+  kTooLarge,    // RSA over 8192 bits: no verifier takes it
+  kDamaged,     // its signatures do not verify with its own public half
+};
+
 class PrivateKey {
  public:
-  // PKCS#8 or PKCS#1 PEM without a passphrase; RSA from 1024 bits, or Ed25519. Nothing when it is not one of these.
+  // PKCS#8 or PKCS#1 PEM without a passphrase; the first key in it counts. It has proven that it can sign.
+  static core::Result<PrivateKey, PemError> load(std::string_view pem);
+  // The same without the reason.
   static std::optional<PrivateKey> from_pem(std::string_view pem);
+  // A new one, of so many bits where the type has a choice. Takes 0.1 s and more for RSA: not on a loop.
+  static PrivateKey generate(KeyType type, unsigned rsa_bits = 2048);
+  std::string pem() const;  // PKCS#8; the caller wipes it
   KeyType type() const;
   unsigned bits() const;
   std::string record() const;  // "v=DKIM1; k=...; p=..." for the DNS
