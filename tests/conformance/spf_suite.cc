@@ -1,6 +1,6 @@
-// Runs the JSON lines of spf.py against the room: spf_suite FILE.jsonl WANTED_PASSES NAME [sender-id]. Strings are octets
-// (latin-1). `spf_suite --answers FILE.jsonl` judges nothing and prints a line a case: id, result, look-ups, reason,
-// and "late" when the answer is another one with answers that are not at hand; TAB between.
+// Runs the JSON lines of spf.py against the room: spf_suite FILE.jsonl WANTED_PASSES NAME [sender-id]. Strings are
+// octets (latin-1). `spf_suite --answers FILE.jsonl` judges nothing and prints a line a case: id, result, look-ups,
+// reason, and "late" when the answer is another one with answers that are not at hand; TAB between.
 #include <boost/json.hpp>
 #include <boost/json/src.hpp>
 #include <cstdio>

@@ -39,13 +39,20 @@ struct Machine {
     const bool by_state = c.verb == Verb::kMail || c.verb == Verb::kRcpt || c.verb == Verb::kData;
     if (c.code >= 500 && !by_state) return error(c.code);
     switch (c.verb) {
-      case Verb::kHelo: return reset(), helo ? small(250) : say(250), void(helo = true);
-      case Verb::kMail: return mail_from(c.code);
-      case Verb::kRcpt: return rcpt_to(c.code);
-      case Verb::kData: return data(c.code, behind);
-      case Verb::kTls: return start_tls(behind);
-      case Verb::kRset: return reset(), small(250);
-      default: return small(c.code);
+      case Verb::kHelo:
+        return reset(), helo ? small(250) : say(250), void(helo = true);
+      case Verb::kMail:
+        return mail_from(c.code);
+      case Verb::kRcpt:
+        return rcpt_to(c.code);
+      case Verb::kData:
+        return data(c.code, behind);
+      case Verb::kTls:
+        return start_tls(behind);
+      case Verb::kRset:
+        return reset(), small(250);
+      default:
+        return small(c.code);
     }
   }
   void mail_from(int code) {
