@@ -307,7 +307,7 @@ TEST_F(KeychainTest, RecordsWithoutDataDoNotHoldTheLoop) {
       heart->stop = true;
       EXPECT_TRUE(!got.ok() && got.error() == IoError::kTls);
       EXPECT_NE(socket.tls_error().find("without data"), std::string::npos) << socket.tls_error();
-      EXPECT_LT(heart->longest_ms, 50);
+      EXPECT_LT(heart->longest_ms, 250);  // a busy machine may miss a beat; a held loop misses all
       socket.close();
       peer.join();
     }

@@ -49,6 +49,7 @@ bool has_all(std::string_view text) {
 void read_terms(std::string_view text, Shown::Part& part, std::vector<Next>& next, Shown& shown) {
   const bool all = has_all(text);
   bool dead = false;
+  std::vector<Next> redirects;  // followed last, wherever they stand (section 6.1)
   Terms terms(text);
   Term term;
   while (terms.next(term) == Terms::Step::kTerm) {
@@ -58,13 +59,12 @@ void read_terms(std::string_view text, Shown::Part& part, std::vector<Next>& nex
     out.dead = modifier ? term.kind == Kind::kRedirect && all : dead;
     out.lookups = asks(term.kind) && !out.dead ? 1 : 0;
     shown.lookups += out.lookups;
-    if ((term.kind == Kind::kInclude || term.kind == Kind::kRedirect) && !out.dead)
-      next.push_back({std::string(term.domain_spec), out.text});
+    if (term.kind == Kind::kInclude && !out.dead) next.push_back({std::string(term.domain_spec), out.text});
+    if (term.kind == Kind::kRedirect && !out.dead) redirects.push_back({std::string(term.domain_spec), out.text});
     dead = dead || term.kind == Kind::kAll;
     part.terms.push_back(std::move(out));
   }
-  // A redirect is followed last, wherever it stands (section 6.1).
-  std::stable_partition(next.begin(), next.end(), [](const Next& n) { return !core::istarts_with(n.by, "redirect="); });
+  next.insert(next.end(), redirects.begin(), redirects.end());
 }
 
 void read(const dns::Answer& answer, Records records, Shown::Part& part, std::vector<Next>& next, Shown& shown) {
