@@ -129,7 +129,8 @@ def at_most(folder, sink, dns):
         need(send(gate, name).startswith("451"), "a DNS fault: 451")
         reply = until(lambda: (lambda r: r if not r.startswith("451") else None)(send(gate, name)), seconds=15)
         took = time.monotonic() - begun
-        need(reply and reply.startswith("250") and took >= 2.5, "after %.1f s of policy.temperror_max_s = 3: %s" % (took, reply))
+        # the memory counts whole seconds, so the third one may begin a second early
+        need(reply and reply.startswith("250") and took >= 1.9, "after %.1f s of policy.temperror_max_s = 3: %s" % (took, reply))
         told = results(sink, name)
         need("spf=temperror" in told and "spf=pass" not in told and "dmarc=temperror" in told, "as not proven: " + told[24:160])
         until(lambda: "sekisho_refusals_total" in str(gate.metrics()), what="and the deferrals were counted")
