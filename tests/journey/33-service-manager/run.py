@@ -92,7 +92,7 @@ def watchdog(folder, sink):
         libc.ptrace(PTRACE_INTERRUPT, loop, None, None)
         os.waitpid(loop, 0x40000000)  # __WALL
         try:
-            time.sleep(1.5)
+            pings(manager, 1.5)  # what was sent before the stall was noticed is heard first
             count = pings(manager, 2)
             need(count == 0, "one loop of two stands still: no ping any more, the manager would act: %d" % count)
             need("loop_stalled loop=1" in gate.log_text(), "and the log names it")
