@@ -8,7 +8,8 @@ import re
 import arc_cases
 import dkim
 import dkim_cases
-from differ import Class, Driver, Tally
+import differ
+from differ import Driver, Names, Tally
 from dkim_cases import NOW
 
 logging.disable(logging.CRITICAL)
@@ -23,10 +24,7 @@ def dkimpy(mail, record):
     return cv.decode() if cv else "fail", reason
 
 
-class Difference:
-    def __init__(self, case, mail, record, ours, reason, theirs, fault):
-        self.case, self.mail, self.record, self.ours, self.reason, self.theirs, self.fault = case, mail, record, ours, reason, theirs, fault
-
+class Difference(differ.Difference):
     def stricter(self, pattern, *knobs):
         return self.theirs != "fail" and self.ours == "fail" and re.search(pattern, self.reason) and (not knobs or set(knobs) & set(self.case.knobs))
 
@@ -34,8 +32,7 @@ class Difference:
         return self.theirs != self.ours and self.ours in ("pass", "none") and re.search(pattern, self.fault) and (not knobs or set(knobs) & set(self.case.knobs))
 
 
-# name: who is right, the sentence, when it applies
-NAMES = {
+NAMES = Names({
     "chain: order in the header": ("ours", "RFC 8617 section 5.1.1: by instance, then AAR, AMS, AS, wherever they stand",
                                    lambda d: d.milder("ARC-Seal.* did not validate", "set_fields_moved", "instance_changed")),
     "chain: key h=": ("ours", "RFC 6376 section 3.6.1: h= names the hashes a key may be used with",
@@ -43,21 +40,13 @@ NAMES = {
     "chain: From added": ("both", "RFC 6376 section 5.4.2: the lowest field is the one that was signed; the author's findings tell of the other",
                           lambda d: d.milder("Most recent ARC-Message-Signature did not validate", "field_added")
                           and len(re.findall(rb"(?im)^from:", d.mail.partition(b"\r\n\r\n")[0])) > 1),
-}
-CLASSES = {name: Class(right, decided) for name, (right, decided, _) in NAMES.items()}
-
-
-def name_of(difference):
-    for name, (_, _, applies) in NAMES.items():
-        if applies(difference):
-            return name
-    return None
+})
 
 
 def run(program, count, seed, progress):
     dkim_cases.rng.seed(seed)
     driver = Driver(program, "arc")
-    tally = Tally("arc", "dkimpy", seed, CLASSES)
+    tally = Tally("arc", "dkimpy", seed, NAMES.classes)
     for number in range(count):
         progress(number)
         case, mail, record = arc_cases.make_case()
@@ -67,7 +56,7 @@ def run(program, count, seed, progress):
         if ours == theirs:
             tally.same(ours)
             continue
-        tally.differs(name_of(Difference(case, mail, record, ours, reason, theirs, fault)), number,
+        tally.differs(NAMES.of(Difference(case, mail, record, ours, reason, theirs, fault)), number,
                       lambda: "%d %s: ours %s (%s), dkimpy %s (%s)\n  %r\n  %r" % (number, case.knobs, ours, reason, theirs, fault, mail, record))
     progress(count)
     driver.close()

@@ -38,6 +38,23 @@ class Class:
         self.right, self.decided = right, decided
 
 
+class Difference:
+    """One generated mail that two programs judge differently."""
+
+    def __init__(self, case, mail, record, ours, reason, theirs, fault):
+        self.case, self.mail, self.record, self.ours, self.reason, self.theirs, self.fault = case, mail, record, ours, reason, theirs, fault
+
+
+class Names:
+    """A suite's table: name -> who is right, the sentence, when it applies to a Difference. The first that applies counts."""
+
+    def __init__(self, table):
+        self.table, self.classes = table, {name: Class(right, decided) for name, (right, decided, _) in table.items()}
+
+    def of(self, difference):
+        return next((name for name, (_, _, applies) in self.table.items() if applies(difference)), None)
+
+
 class Tally:
     def __init__(self, suite, peer, seed, classes):
         self.suite, self.peer, self.seed, self.classes = suite, peer, seed, classes

@@ -8,7 +8,8 @@ import types
 
 import dkim
 import dkim_cases
-from differ import Class, Driver, Tally
+import differ
+from differ import Driver, Names, Tally
 from dkim_cases import NOW, split_mail
 
 logging.disable(logging.CRITICAL)
@@ -27,10 +28,7 @@ def dkimpy(mail, record):
         return False, "crash %s: %s" % (type(fault).__name__, fault)
 
 
-class Difference:
-    def __init__(self, case, mail, record, ours, reason, theirs, fault):
-        self.case, self.mail, self.record, self.ours, self.reason, self.theirs, self.fault = case, mail, record, ours, reason, theirs, fault
-
+class Difference(differ.Difference):
     def stricter(self, pattern, *knobs):
         """We refuse for this reason what dkimpy takes, and a knob that gives the reason was turned."""
         return self.theirs and re.search(pattern, self.reason) and set(knobs) & set(self.case.knobs)
@@ -50,8 +48,7 @@ class Difference:
 
 
 ANY_LETTERS = "ValidationError: (unknown signature algorithm|q= value is not).*|MessageFormatError: invalid c=.*"
-# name: who is right, the sentence, when it applies
-NAMES = {
+NAMES = Names({
     "rsa-sha1": ("ours", "RFC 8301 section 3.1: \"rsa-sha1 MUST NOT be used for signing or verifying\"",
                  lambda d: d.stricter("rsa-sha1 is not accepted", "algorithm")),
     "octets beyond l=": ("both", "RFC 6376 section 8.2: verifiers may refuse what l= leaves open",
@@ -88,15 +85,7 @@ NAMES = {
     "key: t=s": ("ours", "RFC 6376 section 3.6.1", lambda d: d.stricter("does not allow i= in a subdomain", "key_flags")),
     "key: base64 and DER to the last octet": ("ours", "RFC 6376 section 3.6.1", lambda d: d.stricter("holds no usable key", "key_bad")),
     "a= of another key type": ("ours", "RFC 6376 section 3.6.1: k=", lambda d: d.stricter("not of the type that a= needs", "algorithm", "key_type")),
-}
-CLASSES = {name: Class(right, decided) for name, (right, decided, _) in NAMES.items()}
-
-
-def name_of(difference):
-    for name, (_, _, applies) in NAMES.items():
-        if applies(difference):
-            return name
-    return None
+})
 
 
 # Key records are asked for under any name, as dkimpy's are: names themselves are judged by the room's own tests.
@@ -112,7 +101,7 @@ def line_of(mail, record, case):
 def run(program, count, seed, progress):
     dkim_cases.rng.seed(seed)
     driver = Driver(program, "lines")
-    tally = Tally("dkim", "dkimpy", seed, CLASSES)
+    tally = Tally("dkim", "dkimpy", seed, NAMES.classes)
     for number in range(count):
         progress(number)
         case, mail, record = dkim_cases.make_case()
@@ -121,7 +110,7 @@ def run(program, count, seed, progress):
         if (ours == "pass") == theirs:
             tally.same("pass" if theirs else "no pass")
             continue
-        tally.differs(name_of(Difference(case, mail, record, ours, reason, theirs, fault)), number,
+        tally.differs(NAMES.of(Difference(case, mail, record, ours, reason, theirs, fault)), number,
                       lambda: "%d %s: ours %s (%s), dkimpy %s (%s)\n  %r\n  %r" % (number, case.knobs, ours, reason, theirs, fault, mail, record))
     progress(count)
     driver.close()

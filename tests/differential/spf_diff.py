@@ -136,18 +136,6 @@ HABITS = {
 }
 
 
-def name_of(case, ours):
-    for count in (1, 2, 3):
-        for names in itertools.combinations(HABITS, count):
-            changed, settings = case, {}
-            for name in names:
-                changed, more = HABITS[name](changed)
-                settings.update(more)
-            if pyspf(changed, **settings)[0] == ours:
-                return " + ".join(names)
-    return None
-
-
 CLASSES = {
     "final dot": Class("ours", "RFC 7208 section 4.3, RFC 5321 section 2.3.5"),
     "void look-ups": Class("ours", "RFC 7208 section 4.6.4: \"the number of 'terms' for which DNS queries return\" nothing"),
