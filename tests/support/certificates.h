@@ -18,6 +18,12 @@ struct Order {
   long valid_from_s = -3600, valid_to_s = 86400 * 90;
 };
 
+inline void write_key(const std::string& path, EVP_PKEY* key) {
+  FILE* out = std::fopen(path.c_str(), "w");
+  PEM_write_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
+  std::fclose(out);
+}
+
 // Writes both files anew, each in one go.
 inline void make_certificate(const std::string& certificate, const std::string& key, const Order& order) {
   EVP_PKEY* pair = order.rsa_bits ? EVP_RSA_gen(order.rsa_bits) : EVP_EC_gen("P-256");
@@ -43,9 +49,7 @@ inline void make_certificate(const std::string& certificate, const std::string& 
   FILE* out = std::fopen(certificate.c_str(), "w");
   PEM_write_X509(out, x509);
   std::fclose(out);
-  out = std::fopen(key.c_str(), "w");
-  PEM_write_PrivateKey(out, pair, nullptr, nullptr, 0, nullptr, nullptr);
-  std::fclose(out);
+  write_key(key, pair);
   X509_free(x509);
   EVP_PKEY_free(pair);
 }
