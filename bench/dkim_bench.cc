@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <string>
 #include <vector>
 
 #include "base/dns/zone.h"
+#include "cpu.h"
 #include "road/identity/dkim/dkim.h"
 
 #ifdef HAVE_OPENDKIM
@@ -26,24 +26,6 @@ extern "C" {
 using namespace sekisho;
 
 namespace {
-double cpu_us() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
-}
-
-// The best of several rounds: what the machine can do when nobody disturbs it.
-template <class Work>
-double best_us(int count, Work work) {
-  double best = 1e18;
-  for (int round = 0; round < 15; ++round) {
-    const double start = cpu_us();
-    for (int i = 0; i < count; ++i) work();
-    best = std::min(best, (cpu_us() - start) / count);
-  }
-  return best;
-}
-
 std::string make_body(std::string_view kind, std::size_t size) {
   static constexpr std::string_view kWords[] = {"the",   "mail", "passes", "a",   "checkpoint",
                                                 "where", "it",   "is",     "read"};

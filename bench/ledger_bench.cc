@@ -11,16 +11,12 @@
 #include <filesystem>
 
 #include "base/io/io.h"
+#include "cpu.h"
 #include "trail/trail.h"
 
 namespace {
 using namespace sekisho;
 
-double cpu_us() {
-  timespec t{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_nsec) / 1e3;
-}
 double wall_us() {
   timespec t{};
   ::clock_gettime(CLOCK_MONOTONIC, &t);

@@ -2,34 +2,17 @@
 // three, RSA-2048) beside dkimpy, keys at hand, in one run. A peer that is not installed is said.
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <fstream>
 #include <string>
 
 #include "base/dns/zone.h"
+#include "cpu.h"
 #include "road/identity/arc/arc.h"
 #include "road/identity/domainkeys/domainkeys.h"
 
 using namespace sekisho;
 
 namespace {
-double cpu_us() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
-}
-
-template <class Work>
-double best_us(int count, Work work) {
-  double best = 1e18;
-  for (int round = 0; round < 15; ++round) {
-    const double start = cpu_us();
-    for (int i = 0; i < count; ++i) work();
-    best = std::min(best, (cpu_us() - start) / count);
-  }
-  return best;
-}
-
 std::string make_mail(std::size_t size) {
   std::string mail =
       "Authentication-Results: mx.sender.example; spf=pass smtp.mailfrom=sender.example\r\n"
@@ -101,7 +84,7 @@ int main() {
             core::run_ready(arc::verify(**sealed, *resolver, options, fresh)).result == road::AuthResult::kPass && good;
       });
       row(sets == 1 ? "ARC, one set / dkimpy" : "ARC, three sets / dkimpy", chain, mine, good,
-          peer_us("python3 " PEERS ".py", chain, record, 20));
+          peer_us("/usr/bin/python3 " PEERS ".py", chain, record, 20));
     }
   }
   return 0;

@@ -1,11 +1,9 @@
 // SPF check, DNS in memory: ours and libspf2 in one run, CPU microseconds per check.
 #include <arpa/inet.h>
 #include <netdb.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,6 +13,7 @@ extern "C" {
 }
 
 #include "base/dns/zone.h"
+#include "cpu.h"
 #include "road/identity/spf/spf.h"
 
 namespace {
@@ -41,23 +40,6 @@ constexpr Row kRows[] = {
     {"out.two.example.net", dns::Type::kA, "203.0.113.200"},
     {"_spf.three.example.net", dns::Type::kTxt, "v=spf1 ip4:203.0.113.240/28 ip4:192.0.2.0/24 -all"},
 };
-
-double cpu_us() {
-  timespec now;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
-}
-
-// The least of five runs.
-double measure(int count, const std::function<void()>& work) {
-  double best = 1e9;
-  for (int run = 0; run < 5; ++run) {
-    const double start = cpu_us();
-    for (int i = 0; i < count; ++i) work();
-    best = std::min(best, (cpu_us() - start) / count);
-  }
-  return best;
-}
 
 class Peer {
  public:
@@ -105,16 +87,16 @@ int main() {
     query.client_ip = *core::IpAddress::parse("192.0.2.77");
     query.helo = "mail.example.com";
     query.mail_from = mail_from;
-    const auto ours = measure(100'000, [&] {
+    const auto ours = best_us(100'000, [&] {
       core::Budget budget;
       const auto got = spf::try_evaluate(query, *resolver, budget);
       good = good && got && got->result == road::AuthResult::kPass;
     });
-    const auto task = measure(100'000, [&] {
+    const auto task = best_us(100'000, [&] {
       core::Budget budget;
       good = good && core::run_ready(spf::evaluate(query, *resolver, budget)).result == road::AuthResult::kPass;
     });
-    const auto theirs = measure(20'000, [&] { good = good && peer.pass(mail_from); });
+    const auto theirs = best_us(20'000, [&] { good = good && peer.pass(mail_from); });
     std::printf("%-26s ours %.3f us (as a task %.3f)   libspf2 %.3f us   ratio %.1f\n", mail_from, ours, task, theirs,
                 theirs / ours);
   }
