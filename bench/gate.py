@@ -15,16 +15,14 @@ import argparse
 import os
 import pathlib
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
+from servers import lab, processes, sbin, start, start_sink
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests/support"))
-import lab  # noqa: E402
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--mails", type=int, default=3000)
@@ -37,42 +35,17 @@ options = parser.parse_args()
 HZ = os.sysconf("SC_CLK_TCK")
 
 
-def sbin(name):
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
-
-
-def children(pid):
-    out = [pid]
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                if int(open("/proc/%s/stat" % entry).read().rsplit(")", 1)[1].split()[1]) == pid:
-                    out += children(int(entry))
-            except (OSError, IndexError):
-                pass
-    return out
-
-
 def cpu_ms(pids):
     total = 0.0
     for pid in pids:
-        for one in children(pid):
+        for one in processes(pid):
             try:
-                fields = open("/proc/%d/schedstat" % one).read().split()
-                # schedstat covers the main thread only: add the others
                 total += sum(int(open("/proc/%d/task/%s/schedstat" % (one, t)).read().split()[0]) for t in os.listdir("/proc/%d/task" % one)) / 1e6
-                del fields
                 stat = open("/proc/%d/stat" % one).read().rsplit(")", 1)[1].split()
                 total += (int(stat[13]) + int(stat[14])) * 1000.0 / HZ  # children that have ended
             except OSError:
                 pass
     return total
-
-
-def start(command, port):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    lab.wait_port(port, 20, process)
-    return process
 
 
 def source(port, mails, keep, mail_file, sender="a@sender.example", sessions=None):
@@ -180,8 +153,7 @@ def main():
         plain, signed, record = make_mails(folder)
         zone = lab.ZONE + 's1._domainkey.sender.example. 300 IN TXT "%s"\n' % record
         sink_port, alone_port = lab.free_port(), lab.free_port()
-        command = [sbin("smtp-sink"), *(["-u", "nobody"] if os.geteuid() == 0 else [])]
-        sink, alone = (start([*command, "127.0.0.1:%d" % port, "1000"], port) for port in (sink_port, alone_port))
+        sink, alone = start_sink(sink_port), start_sink(alone_port)
         lab.BINARY = options.binary
         gate = lab.Sekisho(options.state or folder, lab.NEXT_HOP + '[limits]\nexempt = ["127.0.0.0/8"]\n', zone=zone, sink=sink_port)
         floors = start_floors(folder, sink_port)
