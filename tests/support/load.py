@@ -3,7 +3,7 @@ import socket
 import threading
 import time
 
-from lab import message
+from lab import message, until
 
 REFUSED, DROPPED, DEFERRED = "refused", "dropped", "deferred"
 
@@ -78,6 +78,16 @@ class Load:
         for thread in self.threads:
             thread.join(70)
         return self
+
+
+def over_a_restart(gate):
+    """What a load counts while the gate is plainly stopped and started: the control of whatever shall go unnoticed."""
+    load = Load(gate.port, name="control")
+    until(lambda: len(load.acked) > 20, 20)
+    gate.stop()
+    time.sleep(0.2)
+    gate.start()
+    return load.stop().counts
 
 
 def ids_of(mails):

@@ -5,10 +5,9 @@ import re
 import signal
 import socket
 import subprocess
-import time
 
 from lab import Client, Folder, Sekisho, Sink, ZONE, free_port, message, need, until
-from load import DROPPED, REFUSED, Load, ids_of
+from load import DROPPED, REFUSED, Load, ids_of, over_a_restart
 
 CONFIG = """
 [[next_hop]]
@@ -66,16 +65,6 @@ def under_load(gate, sinks):
     need(load.acked <= set(arrived), "all of %d acknowledged mails arrived" % len(load.acked))
     need(len(arrived) == len(set(arrived)), "each of them once")
     need(len(sinks[0].mails) > 20 and len(sinks[1].mails) > 20, "at both next hops, turn by turn: %d and %d" % (len(sinks[0].mails), len(sinks[1].mails)))
-
-
-def control(gate):
-    load = Load(gate.port, name="control")
-    until(lambda: len(load.acked) > 20, 20)
-    gate.stop()
-    time.sleep(0.2)
-    gate.start()
-    load.stop()
-    need(load.counts[REFUSED] > 0, "control: a stop and a start instead is seen by the same clients: %s" % load.counts)
 
 
 def snapshot(gate, sinks):
@@ -203,7 +192,8 @@ def main():
             shown = gate.json("ledger", "show", "--limit", "100000")
             loads = [r for r in shown["records"] if r["event"] == "config_loaded"]
             need(len(loads) >= 27, "each config that came into force stands in the ledger: %d" % len(loads))
-            control(gate)
+            counts = over_a_restart(gate)
+            need(counts[REFUSED] > 0, "control: a stop and a start instead is seen by the same clients: %s" % counts)
 
 
 main()

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from lab import NEXT_HOP, ZONE, Client, Folder, Sekisho, Sink, free_port, message, need, until, wait_port
-from load import DROPPED, REFUSED, Load, ids_of
+from load import DROPPED, REFUSED, Load, ids_of, over_a_restart
 
 
 def take_over(gate):
@@ -39,17 +39,7 @@ def under_load(gate, sink):
     need(gate.log_text().count("took_over") == 3 and gate.log_text().count("handing_over") == 3, "and the log tells it")
 
 
-def control(gate):
-    load = Load(gate.port, name="control")
-    until(lambda: len(load.acked) > 20, 20)
-    gate.stop()
-    time.sleep(0.2)
-    gate.start()
-    load.stop()
-    need(load.counts[REFUSED] > 0, "control: a plain stop and start refuses connections: %s" % load.counts)
-
-
-def successor_dies(gate, sink):
+def successor_dies(gate):
     """The old server waits for a transaction; meanwhile its successor is killed."""
     busy = Client(gate.port)
     for line in ("EHLO client.example", "MAIL FROM:<a@sender.example>", "RCPT TO:<user@dest.example>"):
@@ -157,8 +147,9 @@ def main():
         sink = Sink()
         with Sekisho(folder, NEXT_HOP, zone=ZONE, sink=sink.port, server="threads = 2") as gate:
             under_load(gate, sink)
-            successor_dies(gate, sink)
-            control(gate)
+            successor_dies(gate)
+            counts = over_a_restart(gate)
+            need(counts[REFUSED] > 0, "control: a plain stop and start refuses connections: %s" % counts)
             new_doors(gate)
         nobody_there(folder, sink)
         handed_in(folder, sink)

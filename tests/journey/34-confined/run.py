@@ -6,7 +6,7 @@ import re
 import socket
 import subprocess
 
-from lab import BINARY, NEXT_HOP, ROOT, ZONE, Client, Folder, Sekisho, Sink, message, need, self_signed, skip, until
+from lab import BINARY, NEXT_HOP, ROOT, ZONE, Client, Folder, Sekisho, Sink, message, need, self_signed, skip
 
 RELEASE = os.path.join(ROOT, "build/release/sekisho")
 USER = "nobody"
@@ -85,7 +85,7 @@ def reloads(gate, folder):
     gate.run("reload", check=0)
     need(gate.log_text().count("config_loaded") == 1, "a reload reads config, zone and certificates inside the cage")
     before = open(gate.config).read()
-    with open("/root/sekisho-people-%d" % os.getpid(), "w") as out:
+    with open(out_of_reach(), "w") as out:
         out.write("user\n")
     try:
         with open(gate.config, "w") as out:

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from lab import BINARY, Folder, Sekisho, Sink, free_port, need, self_signed
+from lab import BINARY, Folder, Sink, free_port, need, self_signed
 
 A, PTR, MX, TXT, AAAA, TLSA = 1, 12, 15, 16, 28, 52
 

@@ -5,7 +5,6 @@ Each prints first the line one can type, then what the record means, costs and l
 evidence the method rests. The controls: a name without a record, a fault, a broken record and a good one end with different statuses.
 """
 import json
-import os
 import shlex
 import subprocess
 import tempfile
