@@ -75,8 +75,8 @@ struct Reader {
     if (!d || !s) return d ? "s= is missing" : "d= is missing";
     field.domain = d->ends_with('.') ? std::nullopt : mail::Domain::parse(*d);
     if (!field.domain || field.domain->labels() < 2) return "d=" + core::printable(*d, 80) + " is not a domain name";
-    const auto name = mail::Domain::parse(std::string(*s).append("._domainkey.").append(field.domain->text()));
-    if (!name || s->empty()) return "s=" + core::printable(*s, 80) + " is not a selector";
+    const auto name = signature::record_name(*s, *field.domain);
+    if (!name) return "s=" + core::printable(*s, 80) + " is not a selector";
     field.key_name = name->name();
     return "";
   }

@@ -43,7 +43,7 @@ bool usable(const SealOptions& options, const authres::Header& results, const st
         std::any_of(name.begin(), name.end(), [](char c) { return c <= 0x20 || c >= 0x7f || c == ':' || c == ';'; }))
       return false;
   return !results.authserv_id.empty() && (!options.now_s || *options.now_s >= 0) &&
-         mail::Domain::parse(options.selector + "._domainkey." + options.domain.text()).has_value();
+         signature::record_name(options.selector, options.domain).has_value();
 }
 
 std::string algorithm(const signature::PrivateKey& key) {

@@ -133,10 +133,8 @@ Faulty check_structure(const Chain& chain) {
   return {};
 }
 
-}  // namespace
-
-namespace {
 std::string key_of(const Signature& field) { return field.key_name ? field.key_name->text() : ""; }
+
 }  // namespace
 
 core::Task<Evaluation> verify(const mail::Message& message, dns::Resolver& resolver, const Options& options,

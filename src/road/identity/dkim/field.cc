@@ -76,7 +76,7 @@ struct Reader {
     field.shown.domain = domain;
     field.shown.signing_domain = domain->text();
     if (!s) return malformed("s= is missing");
-    const auto name = mail::Domain::parse(std::string(*s).append("._domainkey.").append(domain->text()));
+    const auto name = signature::record_name(*s, *domain);
     if (!name) return malformed("s=" + core::printable(*s, 80) + " is not a selector");
     const std::string& text = name->text();
     field.shown.selector =

@@ -86,7 +86,7 @@ bool usable(const SignOptions& options, const std::vector<std::string>& names) {
   }
   if (options.now_s && (*options.now_s < 0 || (options.expires_s && *options.expires_s <= *options.now_s)))
     return false;
-  return mail::Domain::parse(options.selector + "._domainkey." + options.domain.text()).has_value();
+  return signature::record_name(options.selector, options.domain).has_value();
 }
 
 std::string_view word(Canon canon) { return canon == Canon::kSimple ? "simple" : "relaxed"; }

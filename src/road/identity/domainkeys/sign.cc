@@ -18,7 +18,7 @@ core::Result<std::string, SignError> sign(const mail::Message& message, const si
   if (key.type() != signature::KeyType::kRsa) return core::error(SignError::kKey);
   // A verifier refuses any other domain, and a field it does not find signed.
   if (!sender.address->domain().is_at_or_below(options.domain) || message.all(sender.header).size() != 1 ||
-      !mail::Domain::parse(options.selector + "._domainkey." + options.domain.text()))
+      !signature::record_name(options.selector, options.domain))
     return core::error(SignError::kOptions);
   std::vector<std::string> names = options.headers;
   if (names.empty())

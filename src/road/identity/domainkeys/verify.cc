@@ -52,8 +52,8 @@ bool read_field(Field& field, std::string_view value, core::Budget& budget) {
   if (!field.domain || field.domain->labels() < 2)
     return broken(field, "d=" + core::printable(*d, 80) + " is not a domain name");
   field.shown.signing_domain = field.domain->text();
-  const auto name = mail::Domain::parse(std::string(*s).append("._domainkey.").append(field.domain->text()));
-  if (!name || s->empty()) return broken(field, "s=" + core::printable(*s, 80) + " is not a selector");
+  const auto name = signature::record_name(*s, *field.domain);
+  if (!name) return broken(field, "s=" + core::printable(*s, 80) + " is not a selector");
   field.shown.selector = core::to_lower(std::string(*s));
   field.key_name = name->name();
   if (!core::iequals(a, "rsa-sha1")) return broken(field, "a=" + field.shown.algorithm + " is not a known algorithm");

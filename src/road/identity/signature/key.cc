@@ -183,12 +183,17 @@ core::Result<PrivateKey, PemError> PrivateKey::load(std::string_view pem) {
   if (type == EVP_PKEY_RSA && bits > static_cast<int>(kMaxRsaBits)) return core::error(PemError::kTooLarge);
   PrivateKey out(shared(std::move(key)));
   // A file cut or changed by hand may still parse.
-  const std::string probe(32, 'p');
-  const auto octets = out.sign(Hash::kSha256, probe);
   const std::string record = out.record();
-  const auto half = PublicKey::load(out.type(), std::string_view(record).substr(record.find("p=") + 2));
-  if (!octets || !half || !(*half)->verify(Hash::kSha256, probe, *octets)) return core::error(PemError::kDamaged);
+  if (!out.pairs_with(out.type(), std::string_view(record).substr(record.find("p=") + 2)))
+    return core::error(PemError::kDamaged);
   return out;
+}
+
+bool PrivateKey::pairs_with(KeyType type, std::string_view key) const {
+  const std::string probe(32, 'p');
+  const auto signature = sign(Hash::kSha256, probe);
+  const auto half = PublicKey::load(type, key);
+  return signature && half && (*half)->verify(Hash::kSha256, probe, *signature);
 }
 
 std::optional<PrivateKey> PrivateKey::from_pem(std::string_view pem) {

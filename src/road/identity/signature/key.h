@@ -8,6 +8,7 @@
 
 #include "base/core/budget.h"
 #include "base/core/result.h"
+#include "mail/address/address.h"
 #include "road/identity/signature/signature.h"
 
 namespace sekisho::signature {
@@ -21,6 +22,9 @@ enum class KeyError {
   kUnusable,     // p= is no key of its type, or a key anybody could sign with (RSA exponent 1, even exponent)
   kTooLarge,     // RSA over 8192 bits or an exponent over 64 bits: a verification would cost too much
 };
+
+// "SELECTOR._domainkey.DOMAIN", where the record is asked for; nothing when that is no name.
+std::optional<mail::Domain> record_name(std::string_view selector, const mail::Domain& domain);
 
 struct KeyRecord {
   KeyType type = KeyType::kRsa;
@@ -77,6 +81,8 @@ class PrivateKey {
   std::string record() const;  // "v=DKIM1; k=...; p=..." for the DNS
   // As PublicKey::verify wants it; nothing when OpenSSL refuses. Thread-safe.
   std::optional<std::string> sign(Hash hash, std::string_view digest) const;
+  // What it signs verifies with `key`, p= of a record. Two texts of one key may differ.
+  bool pairs_with(KeyType type, std::string_view key) const;
 
  private:
   explicit PrivateKey(std::shared_ptr<void> key) : key_(std::move(key)) {}

@@ -13,6 +13,11 @@ bool has(std::optional<std::string_view> list, std::string_view word) {
 }
 }  // namespace
 
+std::optional<mail::Domain> record_name(std::string_view selector, const mail::Domain& domain) {
+  if (selector.empty() || selector.starts_with('.') || selector.ends_with('.')) return {};
+  return mail::Domain::parse(std::string(selector).append("._domainkey.").append(domain.text()));
+}
+
 core::Result<KeyRecord, KeyError> KeyRecord::parse(std::string_view text, core::Budget& budget) {
   if (text.size() > kMaxRecord) return core::error(KeyError::kTooLong);
   const auto tags = TagList::parse(text, budget);

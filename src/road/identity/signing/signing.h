@@ -34,8 +34,7 @@ struct ModeFault {
 };
 ModeFault judge_mode(unsigned mode);
 
-// "SELECTOR._domainkey.DOMAIN", or nothing when that is no name.
-std::optional<mail::Domain> record_name(std::string_view selector, const mail::Domain& domain);
+using signature::record_name;
 // A master-file line; the text is cut into strings of at most 255 octets.
 std::string record_line(const mail::Domain& name, std::string_view text);
 inline constexpr std::string_view kRevokedRecord = "v=DKIM1; p=";  // RFC 6376 section 3.6.1: p= empty
