@@ -68,11 +68,18 @@ core::Task<void> read_sender_id(const Client& client, const mail::Message& messa
   append(papers.findings, papers.sender_id->findings);
 }
 
+bool guarded(const Settings& settings) { return settings.guard && !settings.guard->empty(); }
+
+// The word of a trusted sealer for the author; null when there is none, or nobody asks for it.
+const arc::Set* find_voucher(const Settings& settings, core::Budget& budget, const Papers& papers) {
+  if (papers.dmarc.result != road::AuthResult::kFail && !guarded(settings)) return nullptr;
+  if (!papers.author.author_domain) return nullptr;
+  return arc::vouching_set(papers.arc, *papers.author.author_domain, settings.trusted_sealers, budget);
+}
+
 // RFC 8617 section 7.2.1: a chain may explain the failure of a policy that the mail met before it was changed.
-void note_voucher(const Settings& settings, core::Budget& budget, Papers& papers) {
-  if (papers.dmarc.result != road::AuthResult::kFail || !papers.author.author_domain) return;
-  const auto* set = arc::vouching_set(papers.arc, *papers.author.author_domain, settings.trusted_sealers, budget);
-  if (!set) return;
+void note_voucher(const Settings& settings, const arc::Set* set, Papers& papers) {
+  if (!set || papers.dmarc.result != road::AuthResult::kFail) return;
   papers.vouched_by = set->sealer;
   std::string evidence = set->sealer;
   for (const auto& trusted : settings.trusted_sealers)
@@ -82,19 +89,16 @@ void note_voucher(const Settings& settings, core::Budget& budget, Papers& papers
 
 // Protected domains, and what a declared forwarder explains (RFC 7960 section 4.1: forwarding breaks SPF, and at times
 // the signature too).
-void look_at_phone(const Client& client, const Settings& settings, core::Budget& budget, Papers& papers) {
-  if (!settings.guard || settings.guard->empty()) return;
+void look_at_phone(const Client& client, const Settings& settings, const dmarc::Inputs& asked, const arc::Set* voucher,
+                   Papers& papers) {
+  if (!guarded(settings)) return;
   guard::Inputs inputs{papers.author, papers.dmarc};
   inputs.psl = settings.psl;
   inputs.client_ip = client.ip;
-  const auto spf_domain = mail::Domain::parse(papers.spf_mfrom.domain.view());
-  inputs.identities.push_back({guard::Evidence::kAddress, papers.spf_mfrom.result, spf_domain});
-  for (const auto& signature : papers.dkim)
-    inputs.identities.push_back({guard::Evidence::kSignature, signature.result, signature.domain});
-  if (papers.author.author_domain) {
-    const auto* set = arc::vouching_set(papers.arc, *papers.author.author_domain, settings.trusted_sealers, budget);
-    if (set) inputs.vouched_by = set->sealer;
-  }
+  inputs.identities.push_back({guard::Evidence::kAddress, asked.spf_result, asked.spf_domain});
+  for (const auto& signature : asked.dkim)
+    inputs.identities.push_back({guard::Evidence::kSignature, signature.result, signature.signing_domain});
+  if (voucher) inputs.vouched_by = voucher->sealer;
   papers.guard = guard::evaluate(inputs, *settings.guard);
   append(papers.findings, papers.guard.findings);
   if (papers.dmarc.result != road::AuthResult::kFail) return;
@@ -123,7 +127,7 @@ DmarcQuestion dmarc_question(const Papers& papers, unsigned sample) {
 core::Task<void> read_message(const Client& client, const mail::Message& message, const Settings& settings,
                               dns::Resolver& resolver, const core::Clock& clock, std::int64_t now_s, unsigned sample,
                               core::Budget& budget, Papers& papers, io::Pool* pool) {
-  papers.author = author::evaluate(message, budget);
+  papers.author = author::evaluate(message, budget, guarded(settings));
   append(papers.findings, papers.author.findings);
   if (settings.sender_id && !spent(papers))
     co_await read_sender_id(client, message, settings, resolver, clock, now_s, budget, papers);
@@ -170,8 +174,9 @@ core::Task<void> read_message(const Client& client, const mail::Message& message
     papers.dmarc.spf_aligned = papers.dmarc.dkim_aligned = false;
   }
   append(papers.findings, papers.dmarc.findings);
-  if (!question.ambiguous) note_voucher(settings, arc_budget, papers);
-  look_at_phone(client, settings, arc_budget, papers);
+  const arc::Set* voucher = find_voucher(settings, arc_budget, papers);
+  note_voucher(settings, voucher, papers);
+  look_at_phone(client, settings, question.inputs, voucher, papers);
 }
 
 }  // namespace sekisho::identity

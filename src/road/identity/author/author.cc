@@ -37,7 +37,8 @@ constexpr std::size_t kMaxFromFields = 10;
 
 class Judge {
  public:
-  Judge(const mail::Message& message, core::Budget& budget) : message_(message), budget_(budget) {}
+  Judge(const mail::Message& message, core::Budget& budget, bool with_names)
+      : message_(message), budget_(budget), with_names_(with_names) {}
 
   Author run() {
     const FromFields from = find_from(message_);
@@ -83,7 +84,7 @@ class Judge {
     if (false_at) ambiguous("false_at");
     if (const auto hidden = hidden_address(list, budget_); !hidden.empty()) ambiguous(hidden);
     check_names(list, budget_, author_.findings);
-    take_names(list, budget_, author_.names);
+    if (with_names_) take_names(list, budget_, author_.names);
     if (list.oddities.has(Oddity::kControl)) once_control();
     if (list.oddities.has(Oddity::kRawIso2022) && !same_without_escapes(value, list)) ambiguous("raw_iso_2022_jp");
     if (list.mailboxes.empty()) no_author_ = "empty";
@@ -168,6 +169,7 @@ class Judge {
 
   const mail::Message& message_;
   core::Budget& budget_;
+  const bool with_names_;
   Author author_;
   std::size_t usable_ = 0;
   bool too_complex_ = false;
@@ -176,11 +178,11 @@ class Judge {
 
 }  // namespace
 
-Author evaluate(const mail::Message& message, core::Budget& budget) {
+Author evaluate(const mail::Message& message, core::Budget& budget, bool with_names) {
   // Parts of its own: a header of ten thousand fields must not leave its author unread.
   core::Budget own = budget;
   own.parts = std::max(own.parts, core::Budget{}.parts);
-  Author author = Judge(message, own).run();
+  Author author = Judge(message, own, with_names).run();
   budget.steps = own.steps;
   budget.octets = own.octets;
   return author;

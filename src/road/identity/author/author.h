@@ -22,7 +22,7 @@ struct Author {
   // No doubles.
   std::vector<mail::Domain> other_domains;
   // What From shows beside the addresses - display names, comments, group names - as the eye takes it (NFKC, nothing
-  // invisible), empty ones not; together at most kMaxNameOctets.
+  // invisible), empty ones not; together at most kMaxNameOctets. Only where they were asked for.
   std::vector<std::string> names;
   road::Findings findings;
 };
@@ -30,7 +30,7 @@ struct Author {
 inline constexpr std::size_t kMaxAddresses = 100;
 inline constexpr std::size_t kMaxNameOctets = 16384;
 
-Author evaluate(const mail::Message& message, core::Budget& budget);
+Author evaluate(const mail::Message& message, core::Budget& budget, bool with_names = true);
 
 // The finding that stands for a message which could not be parsed at all ("bare_cr", "bare_lf", "too_complex").
 road::Finding finding_of(mail::MessageError error);

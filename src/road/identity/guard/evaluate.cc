@@ -35,7 +35,7 @@ struct Proof {
 
 class Prover {
  public:
-  Prover(const Inputs& inputs, const List& list) : inputs_(inputs), list_(list) {}
+  explicit Prover(const Inputs& inputs) : inputs_(inputs) {}
 
   Proof prove(const mail::Domain& domain, const Protected& row) const {
     // The owner's own record says which identities count (adkim=, aspf=): one that asks for less or more than we would
@@ -70,15 +70,16 @@ class Prover {
   }
 
   const Inputs& inputs_;
-  const List& list_;
 };
 
 unsigned weight(AuthResult result) {
   return result == AuthResult::kFail ? 3 : result == AuthResult::kTempError ? 2 : result == AuthResult::kPass ? 1 : 0;
 }
 
-void check_protected(const Inputs& inputs, const List& list, const std::vector<mail::Domain>& shown, Evaluation& out) {
-  const Prover prover(inputs, list);
+// The row that decided; null when no protected domain is shown.
+const Protected* check_protected(const Inputs& inputs, const List& list, const std::vector<mail::Domain>& shown,
+                                 Evaluation& out) {
+  const Prover prover(inputs);
   const Protected* worst = nullptr;
   for (const auto& domain : shown) {
     const Protected* row = list.covering(domain);
@@ -93,11 +94,11 @@ void check_protected(const Inputs& inputs, const List& list, const std::vector<m
     out.domain = domain.text();
     out.why = row->why;
   }
-  if (!worst) return;
+  if (!worst) return nullptr;
   if (out.result == AuthResult::kPass) {
     const std::string evidence = out.domain + " by " + std::string(word(out.rests_on)) + " " + out.identity;
     out.findings.push_back(finding("protected_proven", out.result, evidence));
-    return;
+    return worst;
   }
   if (const Forwarder* forwarder = forwarder_of(inputs, list)) {
     out.rests_on = Evidence::kForwarder;
@@ -105,22 +106,18 @@ void check_protected(const Inputs& inputs, const List& list, const std::vector<m
     out.why = forwarder->why;
     out.result = AuthResult::kPass;
     out.findings.push_back(finding("protected_forwarded", out.result, out.identity + ", " + out.why));
-    return;
+    return worst;
   }
   const std::string_view code = out.result == AuthResult::kTempError ? "protected_temperror"
                                 : worst->demand == Demand::kReject   ? "protected_unproven"
                                                                      : "protected_doubtful";
   out.findings.push_back(finding(code, out.result, out.domain));
+  return worst;
 }
 
-// What a name shows of a domain is no lie where that domain, or another one of the same row, is the proven author's.
-bool speaks_for(const Evaluation& out, const Protected& row, const List& list) {
-  if (out.result != AuthResult::kPass) return false;
-  const auto domain = mail::Domain::parse(out.domain);
-  return domain && list.covering(*domain) == &row;
-}
-
-void check_looks(const Inputs& inputs, const List& list, const std::vector<mail::Domain>& shown, Evaluation& out) {
+// proven: the author's row, or null. What a name shows of a domain of that row is no lie.
+void check_looks(const Inputs& inputs, const List& list, const std::vector<mail::Domain>& shown,
+                 const Protected* proven, Evaluation& out) {
   for (std::size_t i = 0; i < std::min(shown.size(), kMaxShown); ++i) {
     const Protected* row = list.imitated(shown[i]);
     if (!row) continue;
@@ -132,7 +129,7 @@ void check_looks(const Inputs& inputs, const List& list, const std::vector<mail:
   for (std::size_t i = 0; i < std::min(names.size(), kMaxShown); ++i) {
     std::string seen;
     const Protected* row = list.shown_in(names[i], seen);
-    if (!row || speaks_for(out, *row, list)) continue;
+    if (!row || row == proven) continue;
     out.findings.push_back(finding("display_name_protected", AuthResult::kNone, seen));
     break;
   }
@@ -161,8 +158,8 @@ const Forwarder* forwarder_of(const Inputs& inputs, const List& list) {
 Evaluation evaluate(const Inputs& inputs, const List& list) {
   Evaluation out;
   const auto shown = shown_domains(inputs.author);
-  check_protected(inputs, list, shown, out);
-  check_looks(inputs, list, shown, out);
+  const Protected* row = check_protected(inputs, list, shown, out);
+  check_looks(inputs, list, shown, out.result == AuthResult::kPass ? row : nullptr, out);
   return out;
 }
 
