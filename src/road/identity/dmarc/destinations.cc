@@ -6,8 +6,7 @@
 namespace sekisho::dmarc {
 namespace {
 
-constexpr std::size_t kPermissionTextsMax = 100;  // TXT records looked at per name
-constexpr std::size_t kInsteadMax = 5;            // addresses a destination may name instead
+constexpr std::size_t kInsteadMax = 5;  // addresses a destination may name instead
 
 void note(Evaluation& e, std::string_view code, std::string evidence) {
   const auto same = [&](const road::Finding& f) { return f.code == code && f.evidence == evidence; };
@@ -85,12 +84,12 @@ core::Task<Discovery::Leave> Discovery::permits(dns::Name permission_name, mail:
   Leave leave;
   const dns::AnswerPtr answer = co_await ask(std::move(permission_name), dns::Type::kTxt);
   if (dns::is_temporary(answer->code)) {
-    leave.found = answer->code == dns::Code::kNotAllowed ? Found::kTooComplex : Found::kTemporary;
+    leave.found = fault_of(answer->code);
     co_return leave;
   }
   std::size_t looked = 0;
   for (const auto& text : answer->texts) {
-    if (++looked > kPermissionTextsMax) break;
+    if (++looked > kTextsMax) break;
     const auto record = parse_record(text, budget_, kInsteadMax);
     if (!record) continue;
     leave.found = Found::kRecord;
@@ -103,9 +102,8 @@ core::Task<Discovery::Leave> Discovery::permits(dns::Name permission_name, mail:
 
 core::Task<void> choose_destinations(Discovery& discovery, Evaluation& e) {
   if (e.record->rua_left_out > 0) note(e, "dmarc_rua_capped", std::to_string(e.record->rua_left_out));
-  const Record record = *e.record;
-  co_await choose(discovery, e, record.rua, false);
-  if (discovery.options().failure_destinations) co_await choose(discovery, e, record.ruf, true);
+  co_await choose(discovery, e, e.record->rua, false);
+  if (discovery.options().failure_destinations) co_await choose(discovery, e, e.record->ruf, true);
 }
 
 }  // namespace sekisho::dmarc

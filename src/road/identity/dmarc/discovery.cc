@@ -6,15 +6,12 @@ namespace sekisho::dmarc {
 namespace {
 
 constexpr std::size_t kWalkLabels = 7;       // RFC 9989 section 4.10 step 4: after the first query at most seven labels
-constexpr std::size_t kTextsMax = 100;       // TXT records looked at per name
 constexpr std::size_t kShownTextMax = 1000;  // for people
 
 mail::Domain last_labels(mail::Domain domain, std::size_t labels) {
   while (domain.labels() > labels) domain = *domain.parent();
   return domain;
 }
-
-Found fault_of(dns::Code code) { return code == dns::Code::kNotAllowed ? Found::kTooComplex : Found::kTemporary; }
 
 // "Records that do not start with a "v" tag that identifies the current version of DMARC are discarded. If multiple
 // DMARC Policy Records are returned, they are all discarded." RFC 9989 section 4.10 step 2

@@ -11,6 +11,11 @@ namespace sekisho::dmarc {
 
 enum class Found : std::uint8_t { kRecord, kNothing, kSeveral, kTemporary, kTooComplex };
 constexpr bool is_fault(Found found) { return found >= Found::kTemporary; }
+// code: one that is_temporary.
+constexpr Found fault_of(dns::Code code) {
+  return code == dns::Code::kNotAllowed ? Found::kTooComplex : Found::kTemporary;
+}
+inline constexpr std::size_t kTextsMax = 100;  // TXT records looked at per name
 
 struct Lookup {
   Found found = Found::kNothing;
