@@ -186,12 +186,13 @@ Selection select(const std::vector<std::string>& texts, Records records) {
     const std::string_view scope = records == Records::kMfromThenSpf1 ? "mfrom" : "pra";
     for (const auto& text : texts) {
       const std::string_view terms = after_scope(text, scope);
-      if (terms.data() && selection.count++ == 0) selection.terms = terms;
+      if (terms.data() && selection.count++ == 0) selection.record = text, selection.terms = terms;
     }
     if (selection.count > 0 || records == Records::kPra) return selection;
   }
   for (const auto& text : texts)
-    if (is_record(text) && selection.count++ == 0) selection.terms = std::string_view(text).substr(kVersionSize);
+    if (is_record(text) && selection.count++ == 0)
+      selection.record = text, selection.terms = selection.record.substr(kVersionSize);
   return selection;
 }
 

@@ -40,7 +40,7 @@ inline constexpr std::size_t kVersionSize = 6;
 
 struct Selection {
   std::size_t count = 0;
-  std::string_view terms;  // of the first record, behind its version
+  std::string_view record, terms;  // the first one: whole, and behind its version
 };
 // RFC 4406 section 4.4: a record of the wanted Sender ID scope takes precedence over v=spf1; records of other scopes do
 // not exist.

@@ -73,8 +73,7 @@ void read(const dns::Answer& answer, Records records, Shown::Part& part, std::ve
                     answer.texts.begin() + static_cast<std::ptrdiff_t>(std::min(answer.texts.size(), kShownTextsMax)));
   const Selection found = select(part.texts, records);
   if (found.count == 0) return;
-  for (const auto& text : part.texts)
-    if (found.terms.data() >= text.data() && found.terms.data() <= text.data() + text.size()) part.record = text;
+  part.record = found.record;
   part.status = found.count > 1 ? Shown::Status::kSeveral : Shown::Status::kRecord;
   const Scan scanned = scan(found.terms);
   if (!scanned.ok && part.status == Shown::Status::kRecord) {
