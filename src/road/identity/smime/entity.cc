@@ -11,6 +11,7 @@ namespace {
 using road::AuthResult;
 
 constexpr std::size_t kLongestField = 4096;  // of Content-Type
+constexpr std::string_view kDetached = "multipart/signed";
 constexpr std::size_t kMaxParameters = 20;
 constexpr std::size_t kLongestBoundary = 70;  // RFC 2046 section 5.1.1
 
@@ -242,19 +243,18 @@ Parts split(std::string_view body, std::string_view boundary) {
   return out;
 }
 
-Signed find_signed(const mail::Message& message, std::string_view body, core::Budget& budget) {
-  const auto fields = message.all("Content-Type");
-  if (fields.empty()) return {};
-  const ContentType type = parse_content_type(fields.front()->value);
-  const bool detached = type.type == "multipart/signed",
-             opaque = type.type == "application/pkcs7-mime" || type.type == "application/x-pkcs7-mime";
-  if (!detached && !opaque) return {};
-  if (detached && !is_signature(type.protocol)) return {};  // another method's, such as OpenPGP
-  if (fields.size() > 1 || type.twice)
+bool may_be_signed(const ContentType& type) {
+  if (type.type == kDetached) return is_signature(type.protocol);  // else another method's, such as OpenPGP
+  return type.type == "application/pkcs7-mime" || type.type == "application/x-pkcs7-mime";
+}
+
+Signed find_signed(const mail::Message& message, const ContentType& type, std::string_view body, core::Budget& budget) {
+  if (!may_be_signed(type)) return {};
+  if (message.all("Content-Type").size() > 1 || type.twice)
     return refused(AuthResult::kNeutral, "Content-Type can be read in more than one way");
   if (!budget.take_steps(body.size()) || !budget.take_octets(body.size()))
     return refused(AuthResult::kPermError, "the message is too complex");
-  return detached ? find_detached(body, type) : find_opaque(message, body, type);
+  return type.type == kDetached ? find_detached(body, type) : find_opaque(message, body, type);
 }
 
 }  // namespace sekisho::smime

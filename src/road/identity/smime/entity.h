@@ -24,8 +24,10 @@ struct Signed {
   std::string_view content;  // detached: the octets that are signed
   std::string cms;           // DER or BER, decoded
 };
-// body: the whole body. The budget pays an octet each.
-Signed find_signed(const mail::Message& message, std::string_view body, core::Budget& budget);
+// False: the body need not be looked at.
+bool may_be_signed(const ContentType& type);
+// type: of the first Content-Type; body: the whole body. The budget pays an octet each.
+Signed find_signed(const mail::Message& message, const ContentType& type, std::string_view body, core::Budget& budget);
 
 struct Parts {
   std::string_view first, second;

@@ -31,7 +31,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!message) return 0;
   View body;
   (*message)->body().hash_into(body);
-  const auto found = smime::find_signed(**message, body.all, budget);
+  const auto* field = (*message)->first("Content-Type");
+  if (!field) return 0;
+  const auto found = smime::find_signed(**message, smime::parse_content_type(field->value), body.all, budget);
   must(printable(found.reason));
   if (found.result != road::AuthResult::kPass) return 0;
   must(!found.cms.empty());

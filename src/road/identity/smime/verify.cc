@@ -56,11 +56,14 @@ void report(Evaluation& out) {
 core::Task<Evaluation> verify(const mail::Message& message, const std::vector<mail::Address>& authors,
                               std::shared_ptr<const Trust> trust, Options options, core::Budget& budget) {
   Evaluation out;
-  if (!trust || !message.first("Content-Type")) co_return out;
+  const mail::HeaderField* field = message.first("Content-Type");
+  if (!trust || !field) co_return out;
+  const ContentType type = parse_content_type(field->value);
+  if (!may_be_signed(type)) co_return out;
   std::function<void()> check = [&] {
     Whole body;
     message.body().hash_into(body);
-    const Signed found = find_signed(message, body.view(), budget);
+    const Signed found = find_signed(message, type, body.view(), budget);
     if (found.result == AuthResult::kNone) return;
     out.part = found.detached ? "2" : "1";
     out.result = found.result;
@@ -69,11 +72,9 @@ core::Task<Evaluation> verify(const mail::Message& message, const std::vector<ma
     out.result = AuthResult::kNone;
     check_cms(found.cms, found.detached, found.content, authors, *trust, options.now_s, out);
   };
-  const std::string type = parse_content_type(message.first("Content-Type")->value).type;
-  const bool costly = type == "multipart/signed" || type.ends_with("pkcs7-mime");
-  if (costly && options.pool)
+  if (options.pool)
     co_await options.pool->run(std::move(check));
-  else if (costly)
+  else
     check();
   report(out);
   co_return out;
