@@ -63,9 +63,6 @@ Pra taken_from(const HeaderField& field, std::string_view header, core::Budget& 
   return out;
 }
 
-}  // namespace
-
-namespace {
 // RFC 5321 section 4.1.2: the quotes and backslashes of a quoted string are no part of what it says.
 std::string meaning_of(const std::string& local) {
   if (local.size() < 2 || local.front() != '"' || local.back() != '"') return local;
@@ -76,6 +73,7 @@ std::string meaning_of(const std::string& local) {
   }
   return out;
 }
+
 }  // namespace
 
 bool is_same(const mail::Address& submitter, const Pra& pra) {
