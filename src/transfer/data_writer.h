@@ -14,7 +14,8 @@
 
 namespace sekisho::transfer {
 
-inline constexpr std::size_t kChunkOctets = 64 * 1024;  // what is asked of a MessageStream at a time
+inline constexpr std::size_t kChunkOctets =
+    64 * 1024;  // asked of a MessageStream at a time: a smaller mail goes out in one write
 
 enum class DataFault : std::uint8_t { kBareCr, kBareLf, kNul, kField };
 smtp::Reply reply_to(DataFault fault);  // 554 for what the message has, 451 for what we would have added

@@ -7,7 +7,6 @@
 namespace sekisho::transfer {
 namespace {
 constexpr std::int64_t kDotReplyMs = 60'000;
-// A mail below this goes out in one write; bigger ones in pieces of it.
 
 const smtp::Reply& no_answer() {
   static const smtp::Reply reply{451, "4.4.2", {"The next hop did not confirm the message, try again later"}};
