@@ -3,6 +3,7 @@ the public signing cases where they are here. Every good mail has a spoiled twin
 
 usage: seals.py SEKISHO
 """
+import base64
 import json
 import os
 import re
@@ -10,19 +11,11 @@ import subprocess
 import sys
 import tempfile
 
+from checks import MAIL, end, judge
+
 SEKISHO = sys.argv[1]
-MAIL = (b"From: Joe <joe@example.org>\r\nTo: list@lists.example\r\nSubject: a  \r\n\tfolded  subject\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n"
-        b"Message-ID: <1@example.org>\r\nMIME-Version: 1.0\r\n\r\n Hello  there \r\n\r\nbye\r\n\r\n\r\n")
 SPOILED = (b"bye", b"bie")
 RESULTS = b"Authentication-Results: mx.example.org; spf=pass smtp.mailfrom=example.org;\r\n\tdmarc=pass header.from=example.org\r\n"
-done, wrong = 0, []
-
-
-def judge(what, good):
-    global done
-    done += 1
-    if not good:
-        wrong.append(what)
 
 
 def run(*command, **more):
@@ -81,7 +74,6 @@ with tempfile.TemporaryDirectory() as folder:
     if run("openssl", "genrsa", "-traditional", "-out", key, "2048").returncode:
         run("openssl", "genrsa", "-out", key, "2048")
     der = run("openssl", "rsa", "-in", key, "-pubout", "-outform", "DER").stdout
-    import base64
     record = "k=rsa; p=" + base64.b64encode(der).decode()
     zone = os.path.join(folder, "zone")
     halves = [record[i:i + 200] for i in range(0, len(record), 200)]
@@ -183,7 +175,4 @@ with tempfile.TemporaryDirectory() as folder:
     else:
         print("note: the public ARC signing cases are not here")
 
-for what in wrong:
-    print("WRONG:", what)
-print("%d of %d as expected" % (done - len(wrong), done))
-sys.exit(1 if wrong else 0)
+end()

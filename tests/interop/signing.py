@@ -11,12 +11,10 @@ import subprocess
 import sys
 import tempfile
 
-import dkim_interop
+from checks import MAIL, end, judge
 from dkim_interop import OPENDKIM, Opendkim, PERL, dkim, run
 
 SEKISHO = sys.argv[1]
-MAIL = (b"From: Joe <joe@example.org>\r\nTo: list@lists.example\r\nSubject: a  \r\n\tfolded  subject\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n"
-        b"Message-ID: <1@example.org>\r\nMIME-Version: 1.0\r\n\r\n Hello  there \r\n\r\nbye\r\n\r\n\r\n")
 PERL_VERIFY = r"""
 use strict; use warnings; no warnings 'redefine'; use Mail::DKIM::Verifier; use Mail::DKIM::PublicKey;
 my %records = split /\n/, shift @ARGV;
@@ -27,14 +25,6 @@ binmode STDIN; local $/; my $mail = <STDIN>;
 $verifier->PRINT($mail); $verifier->CLOSE;
 print join("\n", map { $_->algorithm . " " . $_->result } $verifier->signatures), "\n";
 """
-judged, wrong = 0, []
-
-
-def judge(what, good, more=""):
-    global judged
-    judged += 1
-    if not good:
-        wrong.append("%s %s" % (what, more))
 
 
 class Table:
@@ -127,7 +117,4 @@ with tempfile.TemporaryDirectory() as folder:
         judge("Mail::DKIM refuses spoiled DomainKeys", "rsa-sha1 pass" not in table.perl(old.replace(b"bye", b"bie")))
     everything = table.sign(old)
     judge("DKIM above DomainKeys", table.words(everything) == ["rsa-sha256 pass", "ed25519-sha256 pass"] and table.ours(everything, "domainkeys")["result"] == "pass")
-for line in wrong:
-    print("WRONG:", line)
-print("%d of %d as expected" % (judged - len(wrong), judged))
-sys.exit(1 if wrong else 0)
+end()
