@@ -16,7 +16,7 @@ dkim.RSASSA_PKCS1_v1_5_sign = lambda hashed, key: BY_MODULUS[key["modulus"]].sig
 
 class Case:
     def __init__(self):
-        self.knobs, self.bits, self.key = [], rng.choice([1024, 1024, 2048]), None
+        self.knobs, self.bits = [], rng.choice([1024, 1024, 2048])
         self.key = [[b"v", b"DKIM1"], [b"k", b"rsa"], [b"p", PUBLIC[self.bits]]]
 
 

@@ -42,26 +42,18 @@ json::object addresses_of(std::string_view value) {
   json::array boxes;
   for (const auto& box : list.mailboxes) {
     boxes.push_back({{"name", decoded(box.display_name)},
-                     {"comment", decoded(box.comment)},
-                     {"written", latin1(box.addr_spec)},
                      {"local", box.address ? json::value(latin1(box.address->local())) : nullptr},
-                     {"domain", box.address ? json::value(box.address->domain().text()) : nullptr},
-                     {"in_group", box.in_group}});
+                     {"domain", box.address ? json::value(box.address->domain().text()) : nullptr}});
   }
   json::array groups;
   for (const auto& name : list.group_names) groups.push_back(json::value(decoded(name)));
-  return {{"boxes", std::move(boxes)}, {"groups", std::move(groups)}, {"oddities", list.oddities.words()}};
+  return {{"boxes", std::move(boxes)}, {"groups", std::move(groups)}};
 }
 
 json::object author_of(const mail::Message& message) {
   core::Budget budget;
   const auto author = author::evaluate(message, budget);
-  json::array codes, addresses;
-  for (const auto& finding : author.findings) codes.push_back(json::value(finding.code));
-  for (const auto& address : author.addresses) addresses.push_back(json::value(latin1(address.text())));
-  return {{"domain", author.author_domain ? json::value(author.author_domain->text()) : nullptr},
-          {"addresses", std::move(addresses)},
-          {"findings", std::move(codes)}};
+  return {{"domain", author.author_domain ? json::value(author.author_domain->text()) : nullptr}};
 }
 
 bool holds_addresses(std::string_view name) {
@@ -72,32 +64,18 @@ bool holds_addresses(std::string_view name) {
 
 json::object field_of(const mail::HeaderField& field) {
   json::object out{{"name", latin1(field.name)}, {"value", latin1(field.value)}, {"raw", latin1(field.raw)}};
-  core::Budget budget;
   if (holds_addresses(field.name)) out["list"] = addresses_of(field.value);
-  if (core::iequals(field.name, "Subject")) {
-    const auto text = mail::decode_words(core::trim(field.value), budget);
-    out["text"] = text.text;
-    out["malformed"] = text.malformed;
-  }
+  if (core::iequals(field.name, "Subject")) out["text"] = decoded(core::trim(field.value));
   return out;
 }
 
 json::object answer(std::string octets) {
   core::Budget budget;
-  const std::size_t size = octets.size();
   const auto message = mail::Message::parse(std::move(octets), budget);
   if (!message) return {{"error", static_cast<int>(message.error())}};
   json::array fields;
   for (const auto& field : (*message)->fields()) fields.push_back(field_of(field));
-  const auto& shape = (*message)->shape();
-  json::object facts{{"junk_line", shape.junk_line},         {"starts_with_fold", shape.starts_with_fold},
-                     {"no_blank_line", shape.no_blank_line}, {"empty_name", shape.empty_name},
-                     {"odd_name", shape.odd_name},           {"blank_fold", shape.blank_fold}};
-  return {{"fields", std::move(fields)},
-          {"shape", std::move(facts)},
-          {"body_size", (*message)->body().size()},
-          {"size", size},
-          {"author", author_of(**message)}};
+  return {{"fields", std::move(fields)}, {"body_size", (*message)->body().size()}, {"author", author_of(**message)}};
 }
 
 }  // namespace
