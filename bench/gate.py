@@ -155,7 +155,7 @@ def main():
         sink_port, alone_port = lab.free_port(), lab.free_port()
         sink, alone = start_sink(sink_port), start_sink(alone_port)
         lab.BINARY = options.binary
-        gate = lab.Sekisho(options.state or folder, lab.NEXT_HOP + '[limits]\nexempt = ["127.0.0.0/8"]\n', zone=zone, sink=sink_port)
+        gate = lab.Sekisho(options.state or folder, lab.NEXT_HOP + '[limits]\nexempt = ["127.0.0.0/8"]\ndomain_mails_per_hour = 10000000\ndomain_recipients_per_hour = 10000000\n', zone=zone, sink=sink_port)
         floors = start_floors(folder, sink_port)
         servers = [("smtp-sink", alone.pid, alone_port), ("sekisho", gate.process.pid, gate.port), *((name, process.pid, port) for name, process, port in floors)]
         peer = None if options.skip_postfix else postfix(folder, sink_port, record)
