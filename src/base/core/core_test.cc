@@ -92,6 +92,23 @@ TEST(Text, Numbers) {
   EXPECT_FALSE(parse_uint(""));
   EXPECT_FALSE(parse_uint("256", 255));
 }
+TEST(Text, ClassesOfOctets) {
+  int fws = 0, visible = 0, control = 0, ascii = 0;
+  for (int octet = 0; octet < 256; ++octet) {
+    const char c = static_cast<char>(octet);
+    fws += is_fws(c);
+    visible += is_vchar(c);
+    control += is_control(c);
+    ascii += is_ascii(std::string(2, c));
+  }
+  EXPECT_EQ(fws, 4);       // blank, tab, CR, LF
+  EXPECT_EQ(visible, 94);  // 0x21 to 0x7e
+  EXPECT_EQ(control, 33);  // 0 to 0x1f and DEL
+  EXPECT_EQ(ascii, 128);
+  EXPECT_TRUE(is_ascii(""));
+  EXPECT_FALSE(is_ascii("a\xc3\xa9"));
+}
+
 TEST(IpAddress, ParsesAndMasks) {
   EXPECT_EQ(IpAddress::parse("192.0.2.1")->text(), "192.0.2.1");
   EXPECT_EQ(IpAddress::parse("::ffff:192.0.2.1"), IpAddress::parse("192.0.2.1"));

@@ -5,6 +5,10 @@
 
 namespace sekisho::core {
 
+bool is_ascii(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
+}
+
 std::string to_lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = lower(c);
@@ -123,7 +127,7 @@ std::optional<std::string> unbase64(std::string_view text, bool skip_fws) {
   unsigned hold = 0;
   int have = 0, count = 0, padding = 0;
   for (char c : text) {
-    if (skip_fws && (c == ' ' || c == '\t' || c == '\r' || c == '\n')) continue;
+    if (skip_fws && is_fws(c)) continue;
     if (c == '=') {
       if (++padding > 2) return {};
       continue;

@@ -12,7 +12,11 @@ constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool is_alpha(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
 constexpr bool is_alnum(char c) { return is_digit(c) || is_alpha(c); }
 constexpr bool is_wsp(char c) { return c == ' ' || c == '\t'; }
+constexpr bool is_fws(char c) { return is_wsp(c) || c == '\r' || c == '\n'; }
+constexpr bool is_vchar(char c) { return c > ' ' && c < 127; }  // RFC 5234 appendix B.1: printable, no blank
+constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; }
 
+bool is_ascii(std::string_view text);
 std::string to_lower(std::string_view text);
 bool iequals(std::string_view a, std::string_view b);
 bool istarts_with(std::string_view text, std::string_view prefix);

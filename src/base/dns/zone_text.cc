@@ -130,9 +130,7 @@ constexpr std::array<TypeWord, 10> kTypeWords{{{"A", Type::kA},
                                                {"SPF", Type::kSpf},
                                                {"TLSA", Type::kTlsa}}};
 
-bool ends_token(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ';' || c == '(' || c == ')' || c == '"';
-}
+bool ends_token(char c) { return core::is_fws(c) || c == ';' || c == '(' || c == ')' || c == '"'; }
 
 }  // namespace
 

@@ -8,15 +8,13 @@ namespace {
 constexpr std::size_t kMaxAddress = 254;  // RFC 5321 section 4.5.3.1.3: a path of 256 octets with its brackets
 constexpr std::string_view kSpecials = "()<>[]:;,\\ ";
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
 enum class Step { kGoOn, kAt, kSyntax, kControl };
 
 // Walks over the local part: atoms, dots anywhere, quoted strings as whole words (RFC 5322 section 4.4 obs-local-part).
 class LocalScan {
  public:
   Step next(char c) {
-    if (is_control(c)) return Step::kControl;
+    if (core::is_control(c)) return Step::kControl;
     if (escaped_) return escaped_ = false, Step::kGoOn;
     if (quoted_) return inside(c);
     if (c == '@') return Step::kAt;

@@ -60,14 +60,10 @@ std::optional<std::string> international_domain(std::string_view text) {
   return ascii_domain(ascii.get());
 }
 
-bool is_ascii(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
-}
-
 }  // namespace
 
 std::optional<Domain> Domain::parse(std::string_view text) {
-  auto ascii = is_ascii(text) ? ascii_domain(text) : international_domain(text);
+  auto ascii = core::is_ascii(text) ? ascii_domain(text) : international_domain(text);
   if (!ascii) return {};
   return Domain(std::move(*ascii));
 }

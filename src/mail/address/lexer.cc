@@ -35,12 +35,12 @@ class Lexer {
       value_ = shape_ = {};
     }
     for (std::size_t i = 0; i < value_.size(); ++i) {
-      const auto c = static_cast<unsigned char>(value_[i]);
+      const char c = value_[i];
       if (c == 0) {
         oddities_.set(Oddity::kNul);
       } else if (is_escape(i)) {
         oddities_.set(Oddity::kRawIso2022);
-      } else if ((c < 0x20 && c != '\t' && c != '\r' && c != '\n') || c == 0x7f) {
+      } else if (core::is_control(c) && !core::is_fws(c)) {
         oddities_.set(Oddity::kControl);
       }
     }
@@ -52,7 +52,7 @@ class Lexer {
 
   void step() {
     const char c = shape_[pos_];
-    if (core::is_wsp(c) || c == '\r' || c == '\n') {
+    if (core::is_fws(c)) {
       space_ = true;
       ++pos_;
     } else if (c == '"') {

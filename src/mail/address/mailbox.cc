@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "base/core/text.h"
 #include "mail/address/lexer.h"
 #include "mail/address/utf8.h"
 
@@ -44,10 +45,6 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Oddity::kCount)>
 
 using Tokens = std::span<const Token>;
 
-bool has_8bit(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
-}
-
 bool is_word(const Token& token) { return token.kind == TokenKind::kAtom || token.kind == TokenKind::kQuoted; }
 
 void append_words(std::string& out, const std::string& more) {
@@ -80,7 +77,7 @@ class Parser {
     const bool mask = escapes == Escapes::kJapanese && value.find("\x1b$") != std::string_view::npos;
     if (mask) mask_ = masked(value);
     tokens_ = tokenize(value, mask ? std::string_view(mask_) : value, budget, list_.oddities);
-    if (has_8bit(value) && !is_utf8(value)) note(Oddity::kRaw8bit);
+    if (!core::is_ascii(value) && !is_utf8(value)) note(Oddity::kRaw8bit);
   }
 
   MailboxList run() {
@@ -280,7 +277,7 @@ class Parser {
   }
 
   void judge(Tokens tokens, Mailbox& box) {
-    if (has_8bit(box.addr_spec)) note(Oddity::kNonAscii);
+    if (!core::is_ascii(box.addr_spec)) note(Oddity::kNonAscii);
     const Token* last = nullptr;
     for (const Token& token : tokens) {
       if (token.kind != TokenKind::kComment) last = &token;

@@ -7,16 +7,13 @@
 
 #include <algorithm>
 
+#include "base/core/text.h"
 #include "mail/charset/charset.h"
 
 namespace sekisho::mail {
 namespace {
 
 constexpr UChar32 kZeroWidthNonJoiner = 0x200c, kZeroWidthJoiner = 0x200d;
-
-bool is_ascii(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
-}
 
 bool is_control(UChar32 c) { return (u_charType(c) == U_CONTROL_CHAR && c != '\t') || c == 0x2028 || c == 0x2029; }
 
@@ -147,7 +144,7 @@ std::string compatible(std::string_view utf8) {
   each_character(utf8, [&visible](UChar32 c) {
     if (!is_bidi(c) && !is_invisible(c)) append(visible, c);
   });
-  if (is_ascii(visible)) return visible;
+  if (core::is_ascii(visible)) return visible;
   UErrorCode status = U_ZERO_ERROR;
   const UNormalizer2* nfkc = unorm2_getNFKCInstance(&status);
   if (U_FAILURE(status)) return visible;
@@ -167,13 +164,13 @@ std::string skeleton(std::string_view utf8) {
 }
 
 bool looks_ascii(std::string_view utf8) {
-  if (is_ascii(utf8)) return false;
-  return is_ascii(skeleton(compatible(utf8)));
+  if (core::is_ascii(utf8)) return false;
+  return core::is_ascii(skeleton(compatible(utf8)));
 }
 
 bool mixes_scripts(std::string_view utf8) {
   const USpoofChecker* checker = spoof_checker();
-  if (!checker || is_ascii(utf8)) return false;
+  if (!checker || core::is_ascii(utf8)) return false;
   const std::u16string text = to_utf16(utf8);
   UErrorCode status = U_ZERO_ERROR;
   return uspoof_check(checker, text.data(), static_cast<std::int32_t>(text.size()), nullptr, &status) != 0;

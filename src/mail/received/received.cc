@@ -18,9 +18,6 @@ struct Item {
 using Items = std::vector<Item>;
 using Words = std::vector<std::string_view>;
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-bool is_control(char c) { return (static_cast<unsigned char>(c) < ' ' && !is_space(c)) || c == 127; }
-
 // The size of "(...)" at the front, minding nesting and quoted pairs (RFC 5322 section 3.2.2); 0 when it does not
 // close.
 std::size_t comment_size(std::string_view text) {
@@ -41,7 +38,7 @@ std::size_t comment_size(std::string_view text) {
 // things.
 bool split(std::string_view& text, Items& out) {
   while (!text.empty()) {
-    if (is_space(text[0])) {
+    if (core::is_fws(text[0])) {
       text.remove_prefix(1);
     } else if (text[0] == '(') {
       const std::size_t size = comment_size(text);
@@ -50,7 +47,7 @@ bool split(std::string_view& text, Items& out) {
       text.remove_prefix(size);
     } else {
       std::size_t size = 0;
-      while (size < text.size() && !is_space(text[size]) && text[size] != '(') ++size;
+      while (size < text.size() && !core::is_fws(text[size]) && text[size] != '(') ++size;
       const std::string_view word = text.substr(0, size);
       text.remove_prefix(size);
       if (core::iequals(word, "by")) return true;
@@ -69,12 +66,12 @@ Words words_of(std::string_view text) {
     const bool opens = text[0] == '(' && closed;
     const std::size_t comment = opens ? comment_size(text) : 0;
     closed = closed && (!opens || comment > 0);
-    if (is_space(text[0]) || comment > 0) {
+    if (core::is_fws(text[0]) || comment > 0) {
       text.remove_prefix(std::max<std::size_t>(comment, 1));
       continue;
     }
     std::size_t size = 1;
-    while (size < text.size() && !is_space(text[size]) && text[size] != '(') ++size;
+    while (size < text.size() && !core::is_fws(text[size]) && text[size] != '(') ++size;
     out.push_back(text.substr(0, size));
     text.remove_prefix(size);
   }
@@ -154,8 +151,7 @@ Said read_comment(std::string_view comment) {
 }
 
 std::string tame(std::string_view helo) {
-  const bool good =
-      helo.size() <= 255 && std::all_of(helo.begin(), helo.end(), [](char c) { return c > ' ' && c < 127; });
+  const bool good = helo.size() <= 255 && std::all_of(helo.begin(), helo.end(), core::is_vchar);
   return good ? std::string(helo) : std::string();
 }
 
@@ -197,7 +193,8 @@ Clause read_from(const Items& items) {
 }  // namespace
 
 Clause parse(std::string_view value) {
-  if (value.size() > kLongest || std::any_of(value.begin(), value.end(), is_control)) return {};
+  const auto stray = [](char c) { return core::is_control(c) && !core::is_fws(c); };
+  if (value.size() > kLongest || std::any_of(value.begin(), value.end(), stray)) return {};
   const Words words = words_of(value);
   if (words.empty() || !core::iequals(words[0], "from"))
     return is_in(words, "from") ? Clause{} : Clause{Kind::kLocal, {}, {}};

@@ -71,10 +71,9 @@ bool is_field_name(std::string_view word) {
 }  // namespace
 
 CommandLine split_command(std::string_view line) {
-  const std::size_t end = std::min(line.find_first_of(" \t"), line.size());
-  const std::string_view word = line.substr(0, end);
+  const std::string_view word = take_word(line);
   CommandLine out;
-  out.argument = core::trim(line.substr(end));
+  out.argument = line;
   for (const Row& row : kVerbs) {
     if (core::iequals(word, row.word)) {
       out.verb = row.verb;
@@ -88,7 +87,7 @@ CommandLine split_command(std::string_view line) {
 core::Result<HeloCommand, Reply> parse_helo(bool extended, std::string_view argument) {
   if (argument.empty()) return refuse(501, "5.5.4", extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname");
   if (argument.size() > 255) return refuse(501, "5.5.4", "The name is too long");
-  if (!std::all_of(argument.begin(), argument.end(), [](char c) { return c > ' ' && c < 127; }))
+  if (!std::all_of(argument.begin(), argument.end(), core::is_vchar))
     return refuse(501, "5.5.4", "The name may hold printable ASCII without blanks only");
   return HeloCommand{extended, std::string(argument)};
 }
@@ -124,9 +123,10 @@ core::Result<RcptCommand, Reply> parse_rcpt(std::string_view argument, const Cap
 std::optional<BdatCommand> parse_bdat(std::string_view argument) {
   const std::string_view digits = argument.substr(0, argument.find(' '));
   const std::string_view marker = core::trim(argument.substr(digits.size()));
-  if (digits.empty() || !std::all_of(digits.begin(), digits.end(), core::is_digit)) return std::nullopt;
+  const auto size = parse_count(digits);
+  if (!size) return std::nullopt;
   if (!marker.empty() && !core::iequals(marker, "LAST")) return std::nullopt;
-  return BdatCommand{core::parse_uint(digits).value_or(UINT64_MAX), !marker.empty()};
+  return BdatCommand{*size, !marker.empty()};
 }
 
 }  // namespace sekisho::smtp

@@ -14,14 +14,9 @@ constexpr std::size_t kMaxOrcpt = 500;  // section 4.2
 
 using Fault = std::optional<Reply>;
 
-Fault fault_with(int code, std::string_view enhanced, std::string text) {
-  return Reply{code, std::string(enhanced), {std::move(text)}, false};
-}
-Fault bad(std::string_view keyword) { return fault_with(501, "5.5.4", "Bad " + std::string(keyword) + " parameter"); }
+Fault bad(std::string_view keyword) { return Reply{501, "5.5.4", {"Bad " + std::string(keyword) + " parameter"}}; }
 // RFC 5321 section 4.1.1.11: a parameter that is not recognized gets 555.
-Fault not_offered(std::string_view keyword) {
-  return fault_with(555, "5.5.4", std::string(keyword) + " is not offered");
-}
+Fault not_offered(std::string_view keyword) { return Reply{555, "5.5.4", {std::string(keyword) + " is not offered"}}; }
 
 struct Parameter {
   std::string_view keyword, value;
@@ -31,9 +26,7 @@ struct Parameter {
 // RFC 5321 section 4.1.2: esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-"); esmtp-value has no "=", blank or
 // control. RFC 6531 section 3.3 adds what is beyond ASCII.
 bool take_parameter(std::string_view& rest, bool utf8, Parameter& out) {
-  const std::size_t end = std::min(rest.find_first_of(" \t"), rest.size());
-  const std::string_view word = rest.substr(0, end);
-  rest = core::trim(rest.substr(end));
+  const std::string_view word = take_word(rest);
   const std::size_t equals = word.find('=');
   out = {word.substr(0, equals), {}, equals != std::string_view::npos};
   if (out.has_value) out.value = word.substr(equals + 1);
@@ -42,20 +35,16 @@ bool take_parameter(std::string_view& rest, bool utf8, Parameter& out) {
     if (!core::is_alnum(c) && c != '-') return false;
   if (out.has_value && out.value.empty()) return false;
   const auto good = [](char c) { return c != '=' && c != 127 && (c > ' ' || static_cast<unsigned char>(c) > 127); };
-  const bool ascii =
-      std::none_of(out.value.begin(), out.value.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
-  return std::all_of(out.value.begin(), out.value.end(), good) && (ascii || (utf8 && mail::is_utf8(out.value)));
-}
-
-bool all_digits(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), core::is_digit);
+  return std::all_of(out.value.begin(), out.value.end(), good) &&
+         (core::is_ascii(out.value) || (utf8 && mail::is_utf8(out.value)));
 }
 
 Fault set_size(std::string_view digits, const Capabilities& offered, MailParameters& out) {
   // RFC 1870 section 4: 1*20DIGIT. A number too big to count is over every limit.
-  if (out.size || digits.size() > 20 || !all_digits(digits)) return bad("SIZE");
-  out.size = core::parse_uint(digits).value_or(UINT64_MAX);
-  if (*out.size > offered.size_limit_bytes) return fault_with(552, "5.3.4", "Message size exceeds the limit");
+  const auto size = parse_count(digits);
+  if (out.size || digits.size() > 20 || !size) return bad("SIZE");
+  out.size = size;
+  if (*out.size > offered.size_limit_bytes) return Reply{552, "5.3.4", {"Message size exceeds the limit"}};
   return std::nullopt;
 }
 
@@ -107,8 +96,8 @@ Fault set_smtp_utf8(const Parameter& parameter, const Capabilities& offered, Mai
 Fault set_require_tls(const Parameter& parameter, const Capabilities& offered, bool tls, MailParameters& out) {
   // RFC 8689 section 2: no value, and TLS must be active; section 8 for the code.
   if (out.require_tls || parameter.has_value) return bad("REQUIRETLS");
-  if (!tls) return fault_with(530, "5.7.30", "REQUIRETLS needs TLS, send STARTTLS first");
-  if (!offered.require_tls) return fault_with(550, "5.7.30", "REQUIRETLS is not supported by the next hop");
+  if (!tls) return Reply{530, "5.7.30", {"REQUIRETLS needs TLS, send STARTTLS first"}};
+  if (!offered.require_tls) return Reply{550, "5.7.30", {"REQUIRETLS is not supported by the next hop"}};
   out.require_tls = true;
   return std::nullopt;
 }
@@ -152,20 +141,30 @@ Fault set_orcpt(std::string_view value, const Capabilities& offered, RcptParamet
   const auto in_type = [](char c) { return core::is_alnum(c) || c == '-'; };
   if (address.empty() || !std::all_of(type.begin(), type.end(), in_type)) return bad("ORCPT");
   // RFC 6533 section 3: of the type utf-8 the address may stand as it is, where SMTPUTF8 is in force.
-  const bool ascii =
-      std::none_of(address.begin(), address.end(), [](char c) { return static_cast<unsigned char>(c) > 127; });
-  if (ascii ? !is_text(decode_xtext(address)) : !core::iequals(type, "utf-8")) return bad("ORCPT");
+  if (core::is_ascii(address) ? !is_text(decode_xtext(address)) : !core::iequals(type, "utf-8")) return bad("ORCPT");
   out.orcpt = value;
   return std::nullopt;
 }
 }  // namespace
+
+std::string_view take_word(std::string_view& rest) {
+  const std::size_t end = std::min(rest.find_first_of(" \t"), rest.size());
+  const std::string_view word = rest.substr(0, end);
+  rest = core::trim(rest.substr(end));
+  return word;
+}
+
+std::optional<std::uint64_t> parse_count(std::string_view digits) {
+  if (digits.empty() || !std::all_of(digits.begin(), digits.end(), core::is_digit)) return std::nullopt;
+  return core::parse_uint(digits).value_or(UINT64_MAX);
+}
 
 Fault parse_parameters(std::string_view text, const Capabilities& offered, bool tls, MailParameters& out) {
   std::string_view rest = core::trim(text);
   Parameter parameter;
   bool prioritized = false;
   while (!rest.empty()) {
-    if (!take_parameter(rest, false, parameter)) return fault_with(501, "5.5.4", "Bad parameter syntax");
+    if (!take_parameter(rest, false, parameter)) return Reply{501, "5.5.4", {"Bad parameter syntax"}};
     Fault fault;
     const auto is = [&](std::string_view keyword) { return core::iequals(parameter.keyword, keyword); };
     if (is("SIZE")) {
@@ -185,7 +184,7 @@ Fault parse_parameters(std::string_view text, const Capabilities& offered, bool 
     } else if (is("MT-PRIORITY")) {
       fault = std::exchange(prioritized, true) ? bad("MT-PRIORITY") : skip_priority(parameter.value);
     } else {
-      fault = fault_with(555, "5.5.4", "Unsupported MAIL parameter");
+      fault = Reply{555, "5.5.4", {"Unsupported MAIL parameter"}};
     }
     if (fault) return fault;
   }
@@ -196,14 +195,14 @@ Fault parse_parameters(std::string_view text, const Capabilities& offered, bool 
   std::string_view rest = core::trim(text);
   Parameter parameter;
   while (!rest.empty()) {
-    if (!take_parameter(rest, smtp_utf8, parameter)) return fault_with(501, "5.5.4", "Bad parameter syntax");
+    if (!take_parameter(rest, smtp_utf8, parameter)) return Reply{501, "5.5.4", {"Bad parameter syntax"}};
     Fault fault;
     if (core::iequals(parameter.keyword, "NOTIFY")) {
       fault = set_notify(parameter.value, offered, out);
     } else if (core::iequals(parameter.keyword, "ORCPT")) {
       fault = set_orcpt(parameter.value, offered, out);
     } else {
-      fault = fault_with(555, "5.5.4", "Unsupported RCPT parameter");
+      fault = Reply{555, "5.5.4", {"Unsupported RCPT parameter"}};
     }
     if (fault) return fault;
   }

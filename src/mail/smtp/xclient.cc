@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/core/text.h"
+#include "mail/smtp/parameters.h"
 #include "mail/smtp/xtext.h"
 
 namespace sekisho::smtp {
@@ -32,8 +33,7 @@ std::optional<bool> read(std::string_view text, bool*) {
   return extended || core::iequals(text, "SMTP") ? std::optional(extended) : std::nullopt;
 }
 std::optional<std::string> read(std::string_view text, std::string*) {
-  const bool good = !text.empty() && text.size() <= 255 &&
-                    std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 127; });
+  const bool good = !text.empty() && text.size() <= 255 && std::all_of(text.begin(), text.end(), core::is_vchar);
   return good ? std::optional(std::string(text)) : std::nullopt;
 }
 
@@ -73,9 +73,7 @@ core::Result<XclientCommand, Reply> parse_xclient(std::string_view argument) {
   std::string_view rest = core::trim(argument);
   if (rest.empty()) return core::error(Reply{501, "5.5.4", {"Syntax: XCLIENT NAME=VALUE ..."}});
   while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find_first_of(" \t"), rest.size());
-    const std::string_view word = rest.substr(0, end);
-    rest = core::trim(rest.substr(end));
+    const std::string_view word = take_word(rest);
     const std::size_t equals = word.find('=');
     if (equals == std::string_view::npos || !is_offered(word.substr(0, equals))) return bad("attribute");
     const std::string_view name = word.substr(0, equals), raw = word.substr(equals + 1);

@@ -8,7 +8,7 @@ std::optional<std::string> decode_xtext(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (c < '!' || c > '~' || c == '=') return std::nullopt;
+    if (!core::is_vchar(c) || c == '=') return std::nullopt;
     if (c != '+') {
       out += c;
       continue;
@@ -26,7 +26,7 @@ std::string encode_xtext(std::string_view octets) {
   constexpr std::string_view kDigits = "0123456789ABCDEF";
   std::string out;
   for (const char c : octets) {
-    if (c >= '!' && c <= '~' && c != '+' && c != '=') {
+    if (core::is_vchar(c) && c != '+' && c != '=') {
       out += c;
       continue;
     }
