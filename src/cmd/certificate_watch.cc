@@ -43,13 +43,7 @@ std::vector<ExpiryAlarm::Word> ExpiryAlarm::due(const std::vector<io::Certificat
 void CertificateWatch::use(std::shared_ptr<io::Keychain> certificates) {
   if (certificates)
     for (const auto& facts : certificates->certificates()) tell_slow(facts);
-  const std::lock_guard hold(lock_);
   certificates_ = std::move(certificates);
-}
-
-std::shared_ptr<io::Keychain> CertificateWatch::current() const {
-  const std::lock_guard hold(lock_);
-  return certificates_;
 }
 
 void CertificateWatch::tell(const std::vector<io::KeychainNews>& news, std::int64_t now_s) {
@@ -88,7 +82,7 @@ core::Task<void> CertificateWatch::run() {
   std::shared_ptr<io::Keychain> known;
   std::int64_t warn_at_ms = 0;
   for (;;) {
-    auto certificates = current();
+    auto certificates = certificates_;  // use() may change it meanwhile
     std::vector<io::KeychainNews> news;
     if (certificates) {
       std::function<void()> look = [&] { news = certificates->look(clock_.now_s()); };

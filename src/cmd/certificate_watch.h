@@ -3,7 +3,6 @@
 // and the end of each is told 14, 3 and 1 days before, and when it has come.
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -29,19 +28,17 @@ class ExpiryAlarm {
 class CertificateWatch {
  public:
   CertificateWatch(core::Clock& clock, io::Pool& pool, RoadMeter& meter) : clock_(clock), pool_(pool), meter_(meter) {}
-  // From now on these, or none. What the gates show is theirs to change (Gate::reload). Thread-safe.
+  // From now on these, or none. What the gates show is theirs to change (Gate::reload). On the loop of run().
   void use(std::shared_ptr<io::Keychain> certificates);
   // Until the loop stops. It refers to the watch, which must outlive the loop.
   core::Task<void> run();
 
  private:
-  std::shared_ptr<io::Keychain> current() const;
   void tell(const std::vector<io::KeychainNews>& news, std::int64_t now_s);
   void warn(const io::Keychain& certificates, std::int64_t now_s);
   core::Clock& clock_;
   io::Pool& pool_;
   RoadMeter& meter_;
-  mutable std::mutex lock_;
   std::shared_ptr<io::Keychain> certificates_;
   ExpiryAlarm alarm_;
 };

@@ -4,6 +4,7 @@
 
 #include "base/config/config.h"
 #include "cmd/commands.h"
+#include "cmd/present.h"
 #include "cmd/settings.h"
 #include "cmd/tables.h"
 
@@ -74,7 +75,7 @@ int explain(const std::string& key, bool json) {
   if (json) {
     boost::json::array all;
     for (const auto* o : found) all.push_back(option_json(*o));
-    std::printf("%s\n", boost::json::serialize(all).c_str());
+    print_json(all);
     return 0;
   }
   for (const auto* o : found) print(*o);
@@ -83,24 +84,18 @@ int explain(const std::string& key, bool json) {
 
 int check_file(const std::string& file, bool json) {
   const auto settings = load_settings(file);
-  boost::json::array problems, warnings;
-  if (settings) {
-    for (const auto& w : settings->warnings) {
-      std::fprintf(stderr, "%s:%u: warning: %s\n", w.file.c_str(), w.line, w.message.c_str());
-      warnings.push_back({{"file", w.file}, {"line", w.line}, {"message", w.message}});
-    }
-  }
-  if (!settings) {
-    for (const auto& p : settings.error()) {
-      std::fprintf(stderr, "%s\n", p.text().c_str());
-      problems.push_back({{"file", p.file}, {"line", p.line}, {"message", p.message}});
-    }
-  }
+  std::vector<config::Problem> problems, warnings;
+  if (settings)
+    warnings = settings->warnings;
+  else
+    problems = settings.error();
+  tell_warnings(warnings);
+  tell_problems(problems);
   if (json)
-    std::printf("%s\n", boost::json::serialize(
-                            boost::json::object{
-                                {"file", file}, {"ok", settings.ok()}, {"problems", problems}, {"warnings", warnings}})
-                            .c_str());
+    print_json(boost::json::object{{"file", file},
+                                   {"ok", settings.ok()},
+                                   {"problems", problems_json(problems)},
+                                   {"warnings", problems_json(warnings)}});
   if (!settings) return 1;
   if (!json) std::printf("%s: good\n", file.c_str());
   return 0;

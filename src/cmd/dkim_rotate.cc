@@ -323,7 +323,7 @@ int rotate(const Cli& cli, const RotateOptions& o) {
   std::vector<config::Problem> problems;
   if (!values) problems = values.error();
   const auto rows = values ? signing_rows(*values, problems) : std::vector<SigningRow>();
-  for (const auto& p : problems) std::fprintf(stderr, "%s\n", p.text().c_str());
+  tell_problems(problems);
   if (!problems.empty()) return 2;
   std::vector<const SigningRow*> meant;
   for (const auto& row : rows)

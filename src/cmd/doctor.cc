@@ -149,11 +149,8 @@ struct Practice {
 std::vector<std::pair<io::Endpoint, dns::Resolver*>> open_resolvers(Practice& p, const Settings& s) {
   std::vector<std::pair<io::Endpoint, dns::Resolver*>> out;
   p.resolver = dns::make_stub(s.dns, p.clock, p.random);
-  if (!s.zone_file.empty()) {
-    const auto zone = dns::Zone::read(s.zone_file);
-    if (zone) p.resolver = dns::make_overlay(*zone, std::move(p.resolver));
-  }
-  for (const auto& server : s.dns.servers.empty() ? dns::system_servers() : s.dns.servers) {
+  if (s.zone) p.resolver = dns::make_overlay(*s.zone, std::move(p.resolver));
+  for (const auto& server : s.dns.servers) {
     dns::StubOptions options;
     options.servers.push_back(server);
     options.timeout_ms = 3000;
@@ -193,12 +190,8 @@ int report(const std::string& file, const std::vector<doctor::Finding>& findings
 }
 
 int refuse_config(const std::string& file, const std::vector<config::Problem>& problems, bool json) {
-  boost::json::array list;
-  for (const auto& p : problems) {
-    std::fprintf(stderr, "%s\n", p.text().c_str());
-    list.push_back({{"file", p.file}, {"line", p.line}, {"message", p.message}});
-  }
-  if (json) print_json(boost::json::object{{"file", utf8(file)}, {"ok", false}, {"problems", std::move(list)}});
+  tell_problems(problems);
+  if (json) print_json(boost::json::object{{"file", utf8(file)}, {"ok", false}, {"problems", problems_json(problems)}});
   return 1;
 }
 
@@ -235,8 +228,7 @@ int doctor(const Arguments& arguments) {
   const auto settings = load_settings(file);
   if (!settings) {
     const auto& problems = settings.error();
-    if (problems.size() == 1 && problems.front().line == 0)
-      return std::fprintf(stderr, "%s\n", problems.front().text().c_str()), 2;
+    if (problems.size() == 1 && problems.front().line == 0) return tell_problems(problems), 2;
     return refuse_config(file, problems, json);
   }
   doctor::Patient patient = patient_of(*settings);

@@ -272,10 +272,7 @@ int lab(const Arguments& arguments) {
   if (const auto status = cli.parse(arguments)) return *status;
   if (verb != "run") return cli.usage_error("there is no verb '" + verb + "': run");
   auto settings = load_settings(file);
-  if (!settings) {
-    for (const auto& p : settings.error()) std::fprintf(stderr, "%s\n", p.text().c_str());
-    return 2;
-  }
+  if (!settings) return tell_problems(settings.error()), 2;
   if (folder.empty()) folder = std::filesystem::path(file).parent_path() / "lab";
   auto lines = mailbox.empty() ? read_lab(folder + "/lab.toml") : read_mailbox(mailbox, *settings);
   if (!lines) return cli.usage_error(lines.error());

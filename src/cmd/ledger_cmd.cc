@@ -61,11 +61,8 @@ int ledger(const Arguments& arguments) {
     return cli.usage_error("--last shows the newest records: it does not go with --from-seq, --since or --until");
   boost::json::object request{{"verb", "ledger_" + verb}, {"from_seq", from}, {"limit", last > 0 ? last : limit}};
   for (const auto& [key, value] : {std::pair<const char*, std::string>{"since_us", since}, {"until_us", until}}) {
-    if (value.empty()) continue;
-    const auto at = time_us(value);
-    if (!at)
-      return cli.usage_error("'" + value + "' is not a time: epoch seconds, 2026-11-24, '2026-11-24 05:00' or -2h");
-    request[key] = *at;
+    const std::string fault = put_time(request, key, value);
+    if (!fault.empty()) return cli.usage_error(fault);
   }
   const auto answer = ask_live("ledger", file, std::move(request));
   if (!answer) return 2;

@@ -66,4 +66,12 @@ std::optional<std::int64_t> time_us(const std::string& text) {
   return {};
 }
 
+std::string put_time(boost::json::object& query, const char* key, const std::string& text) {
+  if (text.empty()) return {};
+  const auto at = time_us(text);
+  if (!at) return "'" + text + "' is not a time: epoch seconds, 2026-11-24, '2026-11-24 05:00' or -2h";
+  query[key] = *at;
+  return {};
+}
+
 }  // namespace sekisho::cmd

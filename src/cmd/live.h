@@ -6,8 +6,7 @@
 
 namespace sekisho::cmd {
 
-// Prints what went wrong and gives nothing; else the answer object. json: an error is a JSON document on standard
-// output too.
+// Prints what went wrong and gives nothing; else the answer object.
 std::optional<boost::json::object> ask_live(const std::string& command, const std::string& config_file,
                                             boost::json::object request);
 std::string who_asks();  // the login name of this process
@@ -15,5 +14,7 @@ std::string who_asks();  // the login name of this process
 std::optional<std::int64_t> duration_s(const std::string& text);
 // Epoch seconds, "2026-11-24" or "2026-11-24 05:00[:00]" (UTC), or "-2h" (ago); microseconds since the epoch.
 std::optional<std::int64_t> time_us(const std::string& text);
+// The time of an option into a query, unless it was left out; "" or what is wrong with it.
+std::string put_time(boost::json::object& query, const char* key, const std::string& text);
 
 }  // namespace sekisho::cmd

@@ -165,20 +165,41 @@ json::array to_json(std::span<const road::Finding> all) {
   return out;
 }
 
+json::array problems_json(std::span<const config::Problem> problems) {
+  json::array out;
+  for (const auto& p : problems) out.push_back({{"file", p.file}, {"line", p.line}, {"message", p.message}});
+  return out;
+}
+
+void tell_problems(std::span<const config::Problem> problems) {
+  for (const auto& p : problems) std::fprintf(stderr, "%s\n", p.text().c_str());
+}
+
+void tell_warnings(std::span<const config::Problem> warnings) {
+  for (const auto& w : warnings)
+    std::fprintf(stderr, "%s:%u: warning: %s\n", w.file.c_str(), w.line, w.message.c_str());
+}
+
+namespace {
+bool is_failure(road::AuthResult result) {
+  using enum road::AuthResult;
+  return result == kFail || result == kPermError || result == kPolicy;
+}
+}  // namespace
+
 int exit_status(std::span<const dkim::Verification> all) {
   bool failed = false, temporary = false;
   for (const auto& v : all) {
     using enum road::AuthResult;
     if (v.result == kPass) return 0;
-    failed |= v.result == kFail || v.result == kPermError || v.result == kPolicy;
+    failed |= is_failure(v.result);
     temporary |= v.result == kTempError;
   }
   return temporary ? 3 : failed ? 1 : 0;
 }
 
 int exit_status(road::AuthResult result) {
-  using enum road::AuthResult;
-  return result == kTempError ? 3 : result == kFail || result == kPermError ? 1 : 0;
+  return result == road::AuthResult::kTempError ? 3 : is_failure(result) ? 1 : 0;
 }
 
 }  // namespace sekisho::cmd

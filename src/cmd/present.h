@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "base/config/config.h"
 #include "road/finding/finding.h"
 #include "road/identity/arc/arc.h"
 #include "road/identity/dkim/dkim.h"
@@ -35,12 +36,17 @@ boost::json::object to_json(const smime::Evaluation& smime);
 boost::json::object to_json(const road::Finding& finding);
 boost::json::array to_json(std::span<const road::Finding> findings);
 
+// What is wrong with a config: [{file, line, message}], and a line each on standard error.
+boost::json::array problems_json(std::span<const config::Problem> problems);
+void tell_problems(std::span<const config::Problem> problems);
+void tell_warnings(std::span<const config::Problem> warnings);  // likewise, with "warning"
+
 // JSON text is UTF-8: octets that are not become U+FFFD, so that one document always parses.
 std::string utf8(std::string_view octets);
 void print_json(const boost::json::value& value);  // one line on standard output
 
 // The exit status of a list of signatures: 0 a pass or none at all, 1 no pass and some fail, permerror or policy, 3
-// temporary.
+// temporary. Of one result likewise.
 int exit_status(std::span<const dkim::Verification> dkim);
 int exit_status(road::AuthResult result);
 

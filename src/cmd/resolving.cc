@@ -13,14 +13,14 @@ void CountingResolver::note(const dns::Name& name, dns::Type type) {
 }
 
 dns::AnswerPtr CountingResolver::ready(const dns::Name& name, dns::Type type) {
-  auto answer = below_->ready(name, type);
+  auto answer = below_.ready(name, type);
   if (answer) note(name, type);
   return answer;
 }
 
 core::Task<dns::AnswerPtr> CountingResolver::lookup(dns::Name name, dns::Type type, core::Budget& budget) {
   note(name, type);
-  return below_->lookup(std::move(name), type, budget);
+  return below_.lookup(std::move(name), type, budget);
 }
 
 std::vector<std::string> CountingResolver::names() const {

@@ -16,7 +16,7 @@ namespace sekisho::cmd {
 // Counts what was asked, each (name, type) once: a second look-up of the same is a cache hit.
 class CountingResolver final : public dns::Resolver {
  public:
-  explicit CountingResolver(std::unique_ptr<dns::Resolver> below) : below_(std::move(below)) {}
+  explicit CountingResolver(dns::Resolver& below) : below_(below) {}
   dns::AnswerPtr ready(const dns::Name& name, dns::Type type) override;
   core::Task<dns::AnswerPtr> lookup(dns::Name name, dns::Type type, core::Budget& budget) override;
   std::uint64_t queries() const { return asked_.size(); }
@@ -24,7 +24,7 @@ class CountingResolver final : public dns::Resolver {
 
  private:
   void note(const dns::Name& name, dns::Type type);
-  std::unique_ptr<dns::Resolver> below_;
+  dns::Resolver& below_;
   std::vector<std::pair<dns::Name, dns::Type>> asked_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/log/log.h"
 #include "cmd/server.h"
+#include "cmd/start.h"
 
 namespace sekisho::cmd {
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cmd/commands.h"
+#include "cmd/present.h"
 #include "cmd/start.h"
 #include "cmd/watch.h"
 
@@ -88,10 +89,7 @@ int serve(const Arguments& arguments) {
            "take the ports of the server that runs now and begin when it has ended: no connection is refused");
   if (const auto status = cli.parse(arguments)) return *status;
   auto settings = load_settings(file);
-  if (!settings) {
-    for (const auto& p : settings.error()) std::fprintf(stderr, "%s\n", p.text().c_str());
-    return 2;
-  }
+  if (!settings) return tell_problems(settings.error()), 2;
   std::signal(SIGHUP, SIG_IGN);  // until there is something to reload
   Server s;
   s.config_file = file;

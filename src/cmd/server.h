@@ -55,9 +55,6 @@ struct Server {
   int successor = -1;         // our end of its connection: its other end closes when this process has gone
 };
 
-// "" or what went wrong. A folder that is made gets mode 0700.
-std::string make_folder(const std::string& path);
-
 struct Reloaded {
   std::vector<config::Problem> problems;  // not empty: nothing has changed
   std::vector<config::Problem> restart;   // keys whose change waits for a restart
@@ -72,10 +69,10 @@ core::Task<void> obey_signals(Server& server);
 // Tells the service manager that all loops turn, as long as they do.
 core::Task<void> keep_watchdog(Server& server);
 core::Task<void> keep_retention(Server& server);  // hourly
-// The hours of a sender whose DNS fails go on over a restart.
-// How much of it messages may take: half of what the process may use at most, the rest is for sockets, indexes and the
+// How much memory messages may take: half of what the process may use at most, the rest is for sockets, indexes and the
 // program.
 std::uint64_t memory_for_messages(std::uint64_t wanted);
+// The hours of a sender whose DNS fails go on over a restart.
 void read_temporary(Server& server);
 void save_temporary(Server& server);
 core::Task<void> keep_temporary(Server& server);  // each minute, when something has changed

@@ -8,6 +8,7 @@
 #include "base/core/text.h"
 #include "cmd/certificate_watch.h"
 #include "cmd/control_desk.h"
+#include "cmd/present.h"
 #include "cmd/server.h"
 #include "cmd/signing_watch.h"
 
@@ -118,12 +119,6 @@ class CertificateService final : public Service {
   CertificateWatch watch_;
 };
 
-boost::json::array to_json(const std::vector<config::Problem>& problems) {
-  boost::json::array out;
-  for (const auto& p : problems) out.push_back({{"file", p.file}, {"line", p.line}, {"message", p.message}});
-  return out;
-}
-
 class ControlService final : public Service {
  public:
   explicit ControlService(Server& server)
@@ -160,8 +155,8 @@ class ControlService final : public Service {
                                                          {"file", server_.config_file},
                                                          {"reloaded", done.problems.empty()},
                                                          {"config_id", done.id},
-                                                         {"problems", to_json(done.problems)},
-                                                         {"needs_restart", to_json(done.restart)}});
+                                                         {"problems", problems_json(done.problems)},
+                                                         {"needs_restart", problems_json(done.restart)}});
   }
 
   control::Answer hand_over() {

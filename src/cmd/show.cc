@@ -153,12 +153,6 @@ int exit_status(Sheet::Status status) {
   }
 }
 
-// Worse is what a reader must know first.
-int rank(Sheet::Status status) {
-  constexpr int kRanks[] = {0, 1, 2, 3};
-  return kRanks[static_cast<std::size_t>(status)];
-}
-
 }  // namespace
 
 ShownSection& Sheet::ask(std::string name, const dns::Answer& answer) {
@@ -171,7 +165,7 @@ ShownSection& Sheet::ask(std::string name, const dns::Answer& answer) {
 }
 
 void Sheet::problem(std::string_view code, std::string_view about, Status found) {
-  if (rank(found) > rank(status)) status = found;
+  status = std::max(status, found);
   for (const auto& row : kProblemTexts) {
     if (row.code != code) continue;
     ShownProblem out{row.code, row.rfc, {filled_in(row.en, about), filled_in(row.ja, about)}};
@@ -191,11 +185,6 @@ road::Text meaning(std::string_view family, std::string_view tag, std::string_vi
   if (at == std::end(kMeanings) && !value.empty()) at = find(tag, "*");
   if (at == std::end(kMeanings)) at = find("*", "*");
   return at == std::end(kMeanings) ? road::Text{} : road::Text{std::string(at->en), std::string(at->ja)};
-}
-
-bool has_meaning(std::string_view family, std::string_view tag) {
-  return std::any_of(std::begin(kMeanings), std::end(kMeanings),
-                     [&](const Meaning& m) { return m.family == family && m.tag == tag; });
 }
 
 std::vector<std::pair<std::string, std::string>> split_tags(std::string_view record) {

@@ -38,6 +38,7 @@ struct ShownProblem {
   road::Text text;
 };
 struct Sheet {
+  // The later word is the worse one: what a reader must know first.
   enum class Status : unsigned char { kRecord, kNone, kInvalid, kTemporary } status = Status::kRecord;
   Evidence evidence = Evidence::kNone;
   std::vector<ShownSection> sections;
@@ -51,7 +52,6 @@ struct Sheet {
 };
 // The meaning in show.def; value "" asks for the meaning of a tag that is not there.
 road::Text meaning(std::string_view family, std::string_view tag, std::string_view value);
-bool has_meaning(std::string_view family, std::string_view tag);
 // "name=value" parts by ';', as lenient as people need: no part is lost.
 std::vector<std::pair<std::string, std::string>> split_tags(std::string_view record);
 

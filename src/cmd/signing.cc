@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "base/core/text.h"
+#include "cmd/present.h"
 #include "cmd/signing_settings.h"
 #include "cmd/tables.h"
 #include "road/identity/author/author.h"
@@ -61,9 +62,8 @@ std::optional<ConfiguredKeys> choose_keys(const Cli& cli, const std::string& con
   if (!values) problems = values.error();
   ConfiguredKeys out;
   if (values) out.table = read_signing_keys(*values, problems, warnings);
-  for (const auto& w : warnings)
-    std::fprintf(stderr, "%s:%u: warning: %s\n", w.file.c_str(), w.line, w.message.c_str());
-  for (const auto& p : problems) std::fprintf(stderr, "%s\n", p.text().c_str());
+  tell_warnings(warnings);
+  tell_problems(problems);
   if (!problems.empty()) return {};
   const bool dkim = method == SignMethod::kDkim;
   std::string whom;

@@ -60,6 +60,25 @@ class RowReader {
 
 bool same_folder(const SigningRow& a, const SigningRow& b) { return !a.folder.empty() && a.folder == b.folder; }
 
+// Which key of the row signs now: that of its folder, once one does, else selector and key_file. Nothing while a folder
+// has none yet.
+struct KeyAtWork {
+  std::string selector, file;
+};
+core::Result<std::optional<KeyAtWork>, std::string> key_at_work(const SigningRow& row) {
+  if (!row.folder.empty()) {
+    const auto state = signing::read_rotation(row.folder);
+    if (!state) return core::error(state.error());
+    if (*state && (*state)->domain != row.domain)
+      return core::error(row.folder + ": holds the keys of " + (*state)->domain.text() + ", not of " +
+                         row.domain.text() + "; give each row a folder of its own");
+    const auto* signs = *state ? (*state)->find(signing::Stage::kSigning) : nullptr;
+    if (signs) return std::optional<KeyAtWork>({signs->selector, signing::key_path(row.folder, signs->selector)});
+  }
+  if (row.selector.empty()) return std::optional<KeyAtWork>();
+  return std::optional<KeyAtWork>({row.selector, row.key_file});
+}
+
 }  // namespace
 
 std::vector<SigningRow> signing_rows(const config::Values& values, std::vector<config::Problem>& problems) {
@@ -74,20 +93,6 @@ std::vector<SigningRow> signing_rows(const config::Values& values, std::vector<c
     out.push_back(std::move(*row));
   }
   return out;
-}
-
-core::Result<std::optional<KeyAtWork>, std::string> key_at_work(const SigningRow& row) {
-  if (!row.folder.empty()) {
-    const auto state = signing::read_rotation(row.folder);
-    if (!state) return core::error(state.error());
-    if (*state && (*state)->domain != row.domain)
-      return core::error(row.folder + ": holds the keys of " + (*state)->domain.text() + ", not of " +
-                         row.domain.text() + "; give each row a folder of its own");
-    const auto* signs = *state ? (*state)->find(signing::Stage::kSigning) : nullptr;
-    if (signs) return std::optional<KeyAtWork>({signs->selector, signing::key_path(row.folder, signs->selector)});
-  }
-  if (row.selector.empty()) return std::optional<KeyAtWork>();
-  return std::optional<KeyAtWork>({row.selector, row.key_file});
 }
 
 std::shared_ptr<const signing::KeyTable> read_signing_keys(const config::Values& values,

@@ -20,13 +20,6 @@ struct SigningRow {
 };
 // Rows that cannot be read are left out and told in problems.
 std::vector<SigningRow> signing_rows(const config::Values& values, std::vector<config::Problem>& problems);
-// Which key of the row signs now: that of its folder, once one does, else selector and key_file. Nothing while a folder
-// has none yet.
-struct KeyAtWork {
-  std::string selector, file;
-};
-core::Result<std::optional<KeyAtWork>, std::string> key_at_work(const SigningRow& row);
-
 std::shared_ptr<const signing::KeyTable> read_signing_keys(const config::Values& values,
                                                            std::vector<config::Problem>& problems,
                                                            std::vector<config::Problem>& warnings);

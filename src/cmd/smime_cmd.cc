@@ -50,7 +50,7 @@ int smime(const Arguments& arguments) {
   else
     std::printf("%s %s: %s\n", std::string(road::word(found.result)).c_str(),
                 found.address.empty() ? "-" : found.address.c_str(), found.reason.c_str());
-  return found.result == road::AuthResult::kPolicy ? 1 : exit_status(found.result);
+  return exit_status(found.result);
 }
 
 }  // namespace sekisho::cmd

@@ -20,5 +20,7 @@ std::string wait_for_predecessor(const control::Handing& handing, const Server& 
 std::string step_down(Server& server);
 // after_another: its lock may take a moment to go.
 std::string open_state(Server& server, bool after_another);
+// A folder that is made gets mode 0700.
+std::string make_folder(const std::string& path);
 
 }  // namespace sekisho::cmd

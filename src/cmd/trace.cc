@@ -71,11 +71,8 @@ int trace(const Arguments& arguments) {
   if (rcpt) query["rcpt_to"] = utf8(*rcpt);
   if (port >= 0) query["client_port"] = port;
   for (const auto& [key, value] : {std::pair<const char*, std::string>{"from_us", from}, {"to_us", to}}) {
-    if (value.empty()) continue;
-    const auto at = time_us(value);
-    if (!at)
-      return cli.usage_error("'" + value + "' is not a time: epoch seconds, 2026-11-24, '2026-11-24 05:00' or -2h");
-    query[key] = *at;
+    const std::string fault = put_time(query, key, value);
+    if (!fault.empty()) return cli.usage_error(fault);
   }
   for (const auto& word : words) {
     const std::string fault = take_word(utf8(word), query);

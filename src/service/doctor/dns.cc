@@ -2,6 +2,7 @@
 #include <ctime>
 
 #include "base/core/text.h"
+#include "road/identity/iprev/iprev.h"
 #include "service/doctor/checks.h"
 
 namespace sekisho::doctor {
@@ -85,18 +86,6 @@ core::Task<std::vector<core::IpAddress>> addresses(dns::Resolver& resolver, std:
   co_return out;
 }
 
-std::string reverse_name(const core::IpAddress& ip) {
-  std::string out;
-  if (ip.is_v4()) {
-    const std::uint32_t bits = ip.v4_bits();
-    for (int shift = 0; shift < 32; shift += 8) out += std::to_string(bits >> shift & 255) + ".";
-    return out + "in-addr.arpa";
-  }
-  const auto octets = core::hex(std::string_view(reinterpret_cast<const char*>(ip.octets().data()), 16));
-  for (auto at = octets.rbegin(); at != octets.rend(); ++at) out += std::string(1, *at) + ".";
-  return out + "ip6.arpa";
-}
-
 core::Task<void> own_name(Visit visit) {
   const std::string& host = visit.patient.host;
   const auto found = co_await addresses(visit.tools.resolver, host);
@@ -106,7 +95,8 @@ core::Task<void> own_name(Visit visit) {
                                   found.empty() ? "no A and no AAAA record" : list);
   if (found.empty()) finding.records.push_back(host + ". IN A <address of this host>");
   for (const auto& ip : found) {
-    const auto answer = co_await ask(visit.tools.resolver, reverse_name(ip), dns::Type::kPtr);
+    const std::string reverse = iprev::reverse_name(ip).text();
+    const auto answer = co_await ask(visit.tools.resolver, reverse, dns::Type::kPtr);
     std::string names;
     bool good = false;
     for (const auto& name : answer->names) {
@@ -115,7 +105,7 @@ core::Task<void> own_name(Visit visit) {
     }
     auto& back = visit.sheet.add(Id::k_host_reverse, good ? Grade::kOk : Grade::kWarning, ip.text(),
                                  names.empty() ? std::string(word(answer->code)) : names);
-    if (!good) back.records.push_back(reverse_name(ip) + ". IN PTR " + host + ".");
+    if (!good) back.records.push_back(reverse + ". IN PTR " + host + ".");
   }
 }
 
