@@ -1,6 +1,7 @@
 // Runs the JSON lines of spf.py against the room: spf_suite FILE.jsonl WANTED_PASSES NAME [sender-id]. Strings are
 // octets (latin-1). `spf_suite --answers FILE.jsonl` judges nothing and prints a line a case: id, result, look-ups,
-// reason, and "late" when the answer is another one with answers that are not at hand; TAB between.
+// reason, and "late" when the answer is another one with answers that are not at hand; TAB between. A case with "scope"
+// is one of Sender ID: "address" is the return path (mfrom) or the responsible address (pra).
 #include <boost/json.hpp>
 #include <boost/json/src.hpp>
 #include <cstdio>
@@ -9,6 +10,7 @@
 
 #include "base/core/text.h"
 #include "base/dns/zone.h"
+#include "road/identity/sender_id/sender_id.h"
 #include "road/identity/spf/spf.h"
 
 namespace {
@@ -118,20 +120,33 @@ struct Answers {
 
 spf::Records records = spf::Records::kSpf1;
 
-Answers ask(const json::object& test) {
-  const auto zone = resolver_of(test.at("zone").as_object());
+spf::Evaluation answer(const json::object& test, dns::Resolver& resolver) {
   const auto helo = latin1(test.at("helo")), mail_from = latin1(test.at("mail_from"));
-  spf::Query query;
-  query.client_ip = *core::IpAddress::parse(latin1(test.at("ip")));
+  const auto client_ip = *core::IpAddress::parse(latin1(test.at("ip")));
+  core::Budget budget;
+  if (!test.contains("scope")) {
+    spf::Query query;
+    query.client_ip = client_ip;
+    query.helo = helo;
+    query.mail_from = mail_from;
+    query.records = records;
+    return core::run_ready(spf::evaluate(query, resolver, budget));
+  }
+  sender_id::Query query;
+  query.client_ip = client_ip;
   query.helo = helo;
   query.mail_from = mail_from;
-  query.records = records;
-  core::Budget budget, other;
+  const sender_id::Settings settings;
+  if (test.at("scope").as_string() == "mfrom")
+    return core::run_ready(sender_id::evaluate_mfrom(query, resolver, budget, settings));
+  const auto address = latin1(test.at("address"));
+  return core::run_ready(sender_id::evaluate_pra(query, address, resolver, budget, settings));
+}
+
+Answers ask(const json::object& test) {
+  const auto zone = resolver_of(test.at("zone").as_object());
   Slow slow(*zone);
-  Answers answers;
-  answers.ready = core::run_ready(spf::evaluate(query, *zone, budget));
-  answers.late = core::run_ready(spf::evaluate(query, slow, other));
-  return answers;
+  return {answer(test, *zone), answer(test, slow)};
 }
 
 void run(const json::object& test, Tally& tally) {

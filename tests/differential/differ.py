@@ -1,5 +1,6 @@
 """What the comparisons share: a program of ours that answers a line with a line, and the tally of differences."""
 import collections
+import itertools
 import json
 import pathlib
 import subprocess
@@ -53,6 +54,22 @@ class Names:
 
     def of(self, difference):
         return next((name for name, (_, _, applies) in self.table.items() if applies(difference)), None)
+
+
+def fewest(names, explains, few):
+    """The names that together explain a difference, and no fewer: each up to `few` of them, then all without those that can be left out."""
+    for count in range(1, few + 1):
+        for some in itertools.combinations(names, count):
+            if explains(some):
+                return " + ".join(some)
+    left = list(names)
+    if not explains(left):
+        return None
+    for name in names:
+        fewer = [one for one in left if one != name]
+        if explains(fewer):
+            left = fewer
+    return " + ".join(left)
 
 
 class Tally:

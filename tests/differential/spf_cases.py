@@ -80,7 +80,7 @@ def modifier():
     return rng.choice(["moo=1", "x-y.z_9=%{d}", "op=auth", "m=%{x}", "m=%", "1m=2", "=x", "m=", "default=pass", "-m=1"])
 
 
-def record():
+def terms():
     terms = [mechanism() for _ in range(rng.randrange(0, 4))]
     if chance(0.3):
         terms.insert(rng.randrange(len(terms) + 1), modifier())
@@ -88,8 +88,20 @@ def record():
         terms.append(rng.choice(["-all", "~all", "?all", "all", "-ALL"]))
     if chance(0.03):
         terms.append(rng.choice(["moo", "a:", "mx:/24", "ip4", "al", "-", "all,", "a,b", "include", "\t-all", "ex\u00e9"]))
-    version = rng.choice(["v=spf1"] * 20 + ["V=SPF1", "v=spf1 ", "v=spf10", "v=spf2.0", " v=spf1", "v=spf1\t"])
+    return terms
+
+
+def joined(version, terms):
     return (version + "".join(rng.choice([" ", " ", "  "]) + term for term in terms)).rstrip() + (" " if chance(0.05) else "")
+
+
+def record():
+    found = terms()
+    return joined(rng.choice(["v=spf1"] * 20 + ["V=SPF1", "v=spf1 ", "v=spf10", "v=spf2.0", " v=spf1", "v=spf1\t"]), found)
+
+
+def records():
+    return ([record()] if chance(0.9) else []) + ([record()] if chance(0.03) else []) + (["some other text"] if chance(0.2) else [])
 
 
 def address(six):
@@ -100,12 +112,10 @@ def node(records=(), timeouts=()):
     return {"records": list(records), "timeout": False, "timeouts": list(timeouts)}
 
 
-def make_zone(client):
+def make_zone(client, texts=records):
     zone = {}
     for name in NAMES[:-1]:
-        rows = [["TXT", record()]] if chance(0.9) else []
-        rows += [["TXT", record()]] if chance(0.03) else []
-        rows += [["TXT", "some other text"]] if chance(0.2) else []
+        rows = [["TXT", text] for text in texts()]
         rows += [address(chance(0.3)) for _ in range(rng.randrange(0, 3))]
         rows += [["MX", [10, rng.choice(HOSTS + NAMES)]] for _ in range(rng.choice([0, 0, 1, 2, 3, 10, 11] if chance(0.1) else [0, 1, 2]))]
         zone[name.lower()] = node(rows, [rng.choice(["TXT", "A", "AAAA", "MX"])] if chance(0.03) else [])

@@ -2,14 +2,14 @@
 
 A difference has a name only when pyspf gives our answer as soon as the habits behind that name are changed in it, and no fewer.
 """
-import itertools
 import json
 import re
 import socket
 
 import spf
 import spf_cases
-from differ import Class, Driver, Tally
+from differ import Class, Driver, Tally, fewest
+
 
 class Zone:
     """Answers as pydns does: every record of the name that fits, and the CNAME."""
@@ -159,21 +159,6 @@ def changed_answer(case, names):
     return pyspf(changed, **settings)[0]
 
 
-def name_of(case, ours):
-    for count in range(1, FEW + 1):
-        for names in itertools.combinations(HABITS, count):
-            if changed_answer(case, names) == ours:
-                return " + ".join(names)
-    names = list(HABITS)
-    if changed_answer(case, names) != ours:
-        return None
-    for name in HABITS:
-        fewer = [one for one in names if one != name]
-        if changed_answer(case, fewer) == ours:
-            names = fewer
-    return " + ".join(names)
-
-
 def run(program, count, seed, progress):
     spf_cases.rng.seed(seed)
     driver = Driver(program, "--answers", "/dev/stdin")
@@ -188,7 +173,7 @@ def run(program, count, seed, progress):
         elif ours == theirs:
             tally.same(ours)
         else:
-            tally.differs(name_of(case, ours), number,
+            tally.differs(fewest(HABITS, lambda names: changed_answer(case, names) == ours, FEW), number,
                           lambda: "%d: ours %s (%s), pyspf %s (%s)\n  %s" % (number, ours, reason, theirs, text, json.dumps(case)))
     progress(count)
     driver.close()
