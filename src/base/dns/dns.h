@@ -50,10 +50,10 @@ struct Answer {
   std::vector<core::IpAddress> addresses;  // A, AAAA
   std::vector<Mx> exchanges;               // MX
   std::vector<Name> names;                 // PTR, NS, CNAME
-  std::vector<std::string> raw;            // any other type: RDATA octets
-  Name canonical;                          // the end of the CNAME chain (the asked name when there is none)
-  std::uint32_t ttl_s = 0;                 // least TTL on the way; negative answers: RFC 2308, at most 300
-  bool authenticated = false;              // AD, and the resolver is reached over loopback
+  std::vector<std::string> raw;  // any other type: RDATA octets; TXT: raw[i] where texts[i] came in several strings
+  Name canonical;                // the end of the CNAME chain (the asked name when there is none)
+  std::uint32_t ttl_s = 0;       // least TTL on the way; negative answers: RFC 2308, at most 300
+  bool authenticated = false;    // AD, and the resolver is reached over loopback
 };
 using AnswerPtr = std::shared_ptr<const Answer>;
 

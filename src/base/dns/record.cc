@@ -10,11 +10,16 @@ bool append_texts(Answer& answer, std::string_view rdata) {
   if (rdata.empty()) return false;  // RFC 1035 section 3.3.14: one or more strings
   std::string joined;
   joined.reserve(rdata.size());
-  for (std::size_t at = 0; at < rdata.size();) {
+  unsigned strings = 0;
+  for (std::size_t at = 0; at < rdata.size(); ++strings) {
     const auto length = static_cast<unsigned char>(rdata[at++]);
     if (length > rdata.size() - at) return false;
     joined.append(rdata.substr(at, length));
     at += length;
+  }
+  if (strings > 1) {
+    answer.raw.resize(answer.texts.size());
+    answer.raw.emplace_back(rdata);
   }
   answer.texts.push_back(std::move(joined));
   return true;

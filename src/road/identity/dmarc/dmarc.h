@@ -43,8 +43,15 @@ struct Record {
   std::string fo = "0";
   bool syntax_errors = false;
 };
+// For who must say what is wrong with it: each tag in its order, and each part that is none. Views into the text.
+enum class TagFault : std::uint8_t { kNone, kNoTag, kOctets, kTwice, kValue };
+struct TagRead {
+  std::string_view name, value;
+  TagFault fault = TagFault::kNone;
+};
 // Nothing when it is not a DMARC record at all: the version must come first and match exactly (RFC 9989 section 4.7).
-std::optional<Record> parse_record(std::string_view text, core::Budget& budget, std::size_t uri_max = 5);
+std::optional<Record> parse_record(std::string_view text, core::Budget& budget, std::size_t uri_max = 5,
+                                   std::vector<TagRead>* tags = nullptr);
 
 enum class Method : std::uint8_t { kTree, kPsl };
 std::string_view word(Method method);  // "tree" "psl"

@@ -126,19 +126,29 @@ std::optional<Policy> read_policy(std::string_view value) {
 
 class Parser {
  public:
-  Parser(core::Budget& budget, std::size_t uri_max) : budget_(budget), uri_max_(uri_max) {}
+  Parser(core::Budget& budget, std::size_t uri_max, std::vector<TagRead>* tags)
+      : budget_(budget), uri_max_(uri_max), tags_(tags) {}
 
   void tag(std::string_view name, std::string_view value) {
-    if (!printable(value) || value.empty()) return fault();
+    if (tags_) tags_->push_back({name, value});
+    if (!printable(value) || value.empty()) return fault(value.empty() ? TagFault::kValue : TagFault::kOctets);
     // RFC 6376 section 3.2: a name must not occur twice; the first one stands, what follows is an error in the
     // remainder.
     const std::string key = core::to_lower(name);
-    if (std::find(seen_.begin(), seen_.end(), key) != seen_.end()) return fault();
+    if (std::find(seen_.begin(), seen_.end(), key) != seen_.end()) return fault(TagFault::kTwice);
     seen_.push_back(key);
     if (policy(key, value) || mode(key, value) || reports(key, value)) return;
-    if (key == "v") fault();  // RFC 9989 section 4.7: unknown tags MUST be ignored; a second version is no such tag
+    if (key == "v")
+      fault(TagFault::kTwice);  // RFC 9989 section 4.7: unknown tags MUST be ignored; a second version is no such tag
   }
-  void fault() { record_.syntax_errors = true; }
+  void no_tag(std::string_view piece) {
+    if (tags_) tags_->push_back({piece, {}});
+    fault(TagFault::kNoTag);
+  }
+  void fault(TagFault what = TagFault::kValue) {
+    record_.syntax_errors = true;
+    if (tags_ && !tags_->empty()) tags_->back().fault = what;
+  }
   Record take() { return std::move(record_); }
 
  private:
@@ -164,12 +174,15 @@ class Parser {
   }
 
   bool reports(std::string_view key, std::string_view value) {
+    bool errors = false;
     if (key == "rua") {
-      read_uris(value, uri_max_, budget_, record_.rua, record_.rua_left_out, record_.rua_usable, record_.syntax_errors);
+      read_uris(value, uri_max_, budget_, record_.rua, record_.rua_left_out, record_.rua_usable, errors);
+      if (errors) fault();
     } else if (key == "ruf") {
       unsigned left_out = 0;
       bool usable = false;
-      read_uris(value, uri_max_, budget_, record_.ruf, left_out, usable, record_.syntax_errors);
+      read_uris(value, uri_max_, budget_, record_.ruf, left_out, usable, errors);
+      if (errors) fault();
     } else if (key == "fo") {
       if (value.find_first_not_of("01dsDS: \t") != value.npos || value.size() > 15) return fault(), true;
       record_.fo = core::to_lower(value);
@@ -185,6 +198,7 @@ class Parser {
 
   core::Budget& budget_;
   std::size_t uri_max_;
+  std::vector<TagRead>* tags_;
   Record record_;
   std::vector<std::string> seen_;
 };
@@ -205,23 +219,24 @@ std::string_view word(Policy policy) {
 
 std::string_view word(Method method) { return method == Method::kTree ? "tree" : "psl"; }
 
-std::optional<Record> parse_record(std::string_view text, core::Budget& budget, std::size_t uri_max) {
+std::optional<Record> parse_record(std::string_view text, core::Budget& budget, std::size_t uri_max,
+                                   std::vector<TagRead>* tags) {
   if (!budget.take_steps(text.size() + 1)) return std::nullopt;
   std::string_view rest = text;
   if (!is_dmarc(cut(rest, ';'))) return std::nullopt;
   constexpr std::size_t kTagsMax = 64;  // eleven tags are known; nobody needs more than these and some of the future
-  Parser parser(budget, uri_max);
-  for (std::size_t tags = 0; !rest.empty();) {
+  Parser parser(budget, uri_max, tags);
+  for (std::size_t count = 0; !rest.empty();) {
     const auto piece = core::trim(cut(rest, ';'));
     if (piece.empty()) continue;
     const auto equals = piece.find('=');
     const auto name = core::trim(piece.substr(0, equals));
-    if (++tags > kTagsMax || !budget.take_part()) {
-      parser.fault();
+    if (++count > kTagsMax || !budget.take_part()) {
+      parser.no_tag(piece);
       break;
     }
     if (equals == piece.npos || name.empty() || !std::all_of(name.begin(), name.end(), core::is_alpha)) {
-      parser.fault();
+      parser.no_tag(piece);
       continue;
     }
     parser.tag(name, core::trim(piece.substr(equals + 1)));

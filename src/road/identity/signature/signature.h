@@ -27,7 +27,9 @@ enum class TagError {
 };
 class TagList {
  public:
-  static core::Result<TagList, TagError> parse(std::string_view text, core::Budget& budget);
+  // fault_at: where the part begins that is no tag or a second one.
+  static core::Result<TagList, TagError> parse(std::string_view text, core::Budget& budget,
+                                               std::size_t* fault_at = nullptr);
   const Tag* find(std::string_view name) const;  // null when absent
   std::optional<std::string_view> value(std::string_view name) const;
   const std::vector<Tag>& tags() const { return tags_; }

@@ -24,13 +24,15 @@ bool is_tag_value(std::string_view text) {
 }
 }  // namespace
 
-core::Result<TagList, TagError> TagList::parse(std::string_view text, core::Budget& budget) {
+core::Result<TagList, TagError> TagList::parse(std::string_view text, core::Budget& budget, std::size_t* fault_at) {
+  const char* const begin = text.data();
   if (!budget.take_steps(text.size())) return core::error(TagError::kTooComplex);
   TagList list;
   list.tags_.reserve(12);
   while (true) {
     const auto end = text.find(';');
     const std::string_view spec = text.substr(0, end);
+    if (fault_at) *fault_at = static_cast<std::size_t>(spec.data() - begin);
     const auto equals = spec.find('=');
     if (equals == std::string_view::npos) {
       // "[ ';' ]" may end the list; nothing else is without '='.

@@ -46,7 +46,8 @@ bool has_all(std::string_view text) {
 }
 
 // The terms of one record into the part; where it leads goes to `next`.
-void read_terms(std::string_view text, Shown::Part& part, std::vector<Next>& next, Shown& shown) {
+void read_terms(const Selection& found, Shown::Part& part, std::vector<Next>& next, Shown& shown) {
+  const std::string_view text = found.terms;
   const bool all = has_all(text);
   bool dead = false;
   std::vector<Next> redirects;  // followed last, wherever they stand (section 6.1)
@@ -56,6 +57,10 @@ void read_terms(std::string_view text, Shown::Part& part, std::vector<Next>& nex
     const bool modifier = term.kind >= Kind::kRedirect;
     Shown::Term out{std::string(term.text), kind_word(term.kind), term.qualifier};
     // Section 5.1: mechanisms behind "all" are never tested; "redirect" is ignored where there is an "all".
+    out.at = static_cast<std::size_t>(term.text.data() - found.record.data());
+    out.domain_spec = std::string(term.domain_spec);
+    out.network = term.network;
+    out.prefix4 = term.prefix4, out.prefix6 = term.prefix6;
     out.dead = modifier ? term.kind == Kind::kRedirect && all : dead;
     out.lookups = asks(term.kind) && !out.dead ? 1 : 0;
     shown.lookups += out.lookups;
@@ -79,12 +84,24 @@ void read(const dns::Answer& answer, Records records, Shown::Part& part, std::ve
   if (!scanned.ok && part.status == Shown::Status::kRecord) {
     part.status = Shown::Status::kSyntax;
     part.offending = std::string(scanned.offending);
+    part.offending_at = static_cast<std::size_t>(scanned.offending.data() - found.record.data());
   }
-  read_terms(found.terms, part, next, shown);
+  read_terms(found, part, next, shown);
   if (part.status != Shown::Status::kRecord) next.clear();  // a check ends here with permerror
 }
 
 }  // namespace
+
+Shown::Part read_record(const std::string& text, Records records) {
+  dns::Answer answer;
+  answer.code = dns::Code::kRecords;
+  answer.texts.push_back(text);
+  Shown::Part part;
+  Shown shown;
+  std::vector<Next> next;
+  read(answer, records, part, next, shown);
+  return part;
+}
 
 core::Task<Shown> show(std::string domain, Records records, dns::Resolver& resolver, core::Budget& budget) {
   Shown shown;

@@ -107,12 +107,16 @@ core::Task<Evaluation> evaluate(const Query& query, dns::Resolver& resolver, cor
 struct Shown {
   enum class Status : unsigned char { kRecord, kNothing, kSeveral, kSyntax };
   struct Term {
-    std::string text;       // as it stands in the record
-    std::string_view kind;  // "all" "include" "a" "mx" "ptr" "ip4" "ip6" "exists" "redirect" "exp"; "unknown": a
-                            // modifier of another name
-    char qualifier = '+';   // of a mechanism
-    unsigned lookups = 0;   // that it costs by itself (section 4.6.4)
-    bool dead = false;      // behind `all`, or a redirect beside it: never looked at (section 5.1)
+    std::string text;         // as it stands in the record
+    std::string_view kind;    // "all" "include" "a" "mx" "ptr" "ip4" "ip6" "exists" "redirect" "exp"; "unknown": a
+                              // modifier of another name
+    char qualifier = '+';     // of a mechanism
+    unsigned lookups = 0;     // that it costs by itself (section 4.6.4)
+    bool dead = false;        // behind `all`, or a redirect beside it: never looked at (section 5.1)
+    std::size_t at = 0;       // octet of the record where it begins
+    std::string domain_spec;  // empty: the current domain
+    core::IpAddress network;  // of ip4, ip6
+    std::uint8_t prefix4 = 32, prefix6 = 128;
   };
   struct Part {
     std::string domain, by;  // by: the term that led here; empty for the first
@@ -122,13 +126,16 @@ struct Shown {
     Status status = Status::kNothing;
     std::string record;  // what was read, version included; also the first of several
     std::vector<Term> terms;
-    std::string offending;  // with kSyntax: the term that cannot be read
+    std::string offending;  // with kSyntax: the term that cannot be read, and the octet where it begins
+    std::size_t offending_at = 0;
   };
   std::vector<Part> parts;  // in the order of evaluation; the first is the domain itself
   unsigned lookups = 0;     // of all of them: the most that a check can cost
   bool loops = false;       // a record includes itself, by one way or another
   bool cut = false;         // there is more than was followed
 };
+// The same for one text alone, without the DNS: its status and terms. kNothing: the text is no record of these kinds.
+Shown::Part read_record(const std::string& text, Records records);
 core::Task<Shown> show(std::string domain, Records records, dns::Resolver& resolver, core::Budget& budget);
 
 }  // namespace sekisho::spf
