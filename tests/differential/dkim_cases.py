@@ -491,8 +491,10 @@ def build(case):
     return mail, record
 
 
-def make_case():
+def make_case(sha1=0):
     case = Case()
+    if sha1 and chance(sha1):
+        case.set(b"a", b"rsa-sha1")
     for name in rng.sample(sorted(KNOBS), rng.choice([0, 1, 1, 1, 2])):
         KNOBS[name](case)
         case.knobs.append(name)

@@ -3,8 +3,9 @@
 //     one line a message: file, results, findings, queries, microseconds of CPU, reasons; TAB between, "," inside
 //   dkim_driver sign --key PEM --domain D --selector S [--canon header/body] [--sha1] MESSAGE > signed
 //   dkim_driver record --key PEM
-//   dkim_driver lines < CASES
+//   dkim_driver lines [--legacy] < CASES
 //   dkim_driver arc < CASES
+//   dkim_driver domainkeys [--legacy] < CASES
 //     a case a line: EPOCH TAB hex of the mail { TAB name TAB hex of a TXT record }; answers a line a case: results,
 //     reasons
 #include <ctime>
@@ -18,6 +19,7 @@
 #include "base/dns/zone.h"
 #include "road/identity/arc/arc.h"
 #include "road/identity/dkim/dkim.h"
+#include "road/identity/domainkeys/domainkeys.h"
 
 using namespace sekisho;
 
@@ -110,7 +112,35 @@ int sign(Arguments& args, const signature::PrivateKey& key) {
   return 0;
 }
 
-int lines(bool chains) {
+struct Judged {
+  std::string results, reasons;
+};
+
+Judged judge(const std::string& command, const mail::Message& message, dns::Resolver& resolver,
+             const dkim::Options& options, core::Budget& budget) {
+  if (command == "arc") {
+    arc::Options of_chain;
+    of_chain.now_s = options.now_s;
+    const auto chain = core::run_ready(arc::verify(message, resolver, of_chain, budget));
+    return {std::string(text_of(chain.result)), chain.reason};
+  }
+  if (command == "domainkeys") {
+    domainkeys::Options old;
+    old.legacy = options.legacy;
+    const auto found = core::run_ready(domainkeys::verify(message, resolver, old, budget));
+    return {std::string(text_of(found.result)), found.reason};
+  }
+  road::Findings findings;
+  Judged out;
+  for (const auto& one : core::run_ready(dkim::verify(message, resolver, options, budget, findings))) {
+    out.results.append(out.results.empty() ? "" : ",").append(text_of(one.result));
+    out.reasons.append(out.reasons.empty() ? "" : " | ").append(one.reason);
+  }
+  if (out.results.empty()) out.results = "none";
+  return out;
+}
+
+int lines(const std::string& command, bool legacy) {
   for (std::string line; std::getline(std::cin, line);) {
     std::vector<std::string> parts;
     for (std::istringstream in(line); std::getline(in, line, '\t');) parts.push_back(line);
@@ -121,26 +151,11 @@ int lines(bool chains) {
     const auto resolver = dns::make_overlay(zone, nullptr);
     dkim::Options options;
     options.now_s = std::stoll(parts.at(0));
+    options.legacy = legacy;
     core::Budget budget;
     const auto message = mail::Message::parse(*core::unhex(parts.at(1)), budget);
-    if (!message) {
-      std::cout << "unreadable\t" << std::endl;
-      continue;
-    }
-    if (chains) {
-      arc::Options of_chain;
-      of_chain.now_s = options.now_s;
-      const auto chain = core::run_ready(arc::verify(**message, *resolver, of_chain, budget));
-      std::cout << text_of(chain.result) << '\t' << chain.reason << std::endl;
-      continue;
-    }
-    road::Findings findings;
-    std::string results, reasons;
-    for (const auto& one : core::run_ready(dkim::verify(**message, *resolver, options, budget, findings))) {
-      results.append(results.empty() ? "" : ",").append(text_of(one.result));
-      reasons.append(reasons.empty() ? "" : " | ").append(one.reason);
-    }
-    std::cout << (results.empty() ? "none" : results) << '\t' << reasons << std::endl;  // the sender waits
+    const auto judged = message ? judge(command, **message, *resolver, options, budget) : Judged{"unreadable", ""};
+    std::cout << judged.results << '\t' << judged.reasons << std::endl;  // the sender waits
   }
   return 0;
 }
@@ -150,7 +165,8 @@ int main(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
   Arguments args = parse(argc, argv);
   if (command == "verify") return verify(args);
-  if (command == "lines" || command == "arc") return lines(command == "arc");
+  if (command == "lines" || command == "arc" || command == "domainkeys")
+    return lines(command, args.options.contains("--legacy"));
   const auto key = signature::PrivateKey::from_pem(read(args.options["--key"]));
   if (!key) return std::cerr << "no key\n", 2;
   if (command == "sign") return sign(args, *key);

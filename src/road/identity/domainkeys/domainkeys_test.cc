@@ -42,6 +42,11 @@ struct Lab {
     add(zone, "s._domainkey.a.example", record);
     add(zone, "g._domainkey.a.example", "g=joe; " + record);
     add(zone, "e._domainkey.a.example", "g=; " + record);
+    add(zone, "case._domainkey.a.example", "g=Joe; " + record);
+    add(zone, "sha256._domainkey.a.example", "v=DKIM1; h=sha256; " + record);
+    add(zone, "both._domainkey.a.example", "v=DKIM1; h=sha1:sha256; s=email; " + record);
+    add(zone, "other._domainkey.a.example", "v=DKIM1; s=other; " + record);
+    add(zone, "strict._domainkey.a.example", "v=DKIM1; t=s; " + record);
     add(zone, "t._domainkey.a.example", "t=y; " + record);
     add(zone, "r._domainkey.a.example", "k=rsa; p=");
     add(zone, "_domainkey.a.example", "o=-; r=postmaster@a.example; n=hello");
@@ -104,11 +109,24 @@ TEST(DomainKeys, TheKeyDecidesWhoMaySign) {
   EXPECT_EQ(word(lab().verify(lab().sign(kMail, "g"))), "pass");
   EXPECT_EQ(word(lab().verify(lab().sign(replaced(kMail, "joe@", "bob@"), "g"))), "permerror");
   EXPECT_EQ(word(lab().verify(lab().sign(replaced(kMail, "joe@", "bob@"), "e"))), "pass");
+  EXPECT_EQ(word(lab().verify(lab().sign(kMail, "case"))), "permerror");  // g= is matched exactly
+  EXPECT_EQ(word(lab().verify(lab().sign(replaced(kMail, "joe@", "Joe@"), "case"))), "pass");
   EXPECT_EQ(word(lab().verify(lab().sign(kMail, "r"))), "permerror");
   EXPECT_EQ(word(lab().verify(lab().sign(kMail, "nokey"))), "permerror");
   EXPECT_EQ(word(lab().verify(lab().sign(kMail, "slow"))), "temperror");
   EXPECT_TRUE(lab().verify(lab().sign(kMail, "t")).signatures.at(0).testing);
   EXPECT_EQ(lab().sign(replaced(kMail, "a.example", "b.example"), "s"), "");
+}
+
+// A key that serves DKIM, too: what its owner forbids there is forbidden here.
+TEST(DomainKeys, KeepsTheLimitsOfAKeyOfDkim) {
+  EXPECT_EQ(word(lab().verify(lab().sign(kMail, "both"))), "pass");
+  EXPECT_EQ(word(lab().verify(lab().sign(kMail, "sha256"))), "permerror");
+  EXPECT_EQ(word(lab().verify(lab().sign(kMail, "other"))), "permerror");
+  EXPECT_EQ(word(lab().verify(lab().sign(kMail, "strict"))), "pass");
+  const std::string below = replaced(kMail, "@a.example", "@sub.a.example");
+  EXPECT_EQ(word(lab().verify(lab().sign(below, "both"))), "pass");
+  EXPECT_EQ(word(lab().verify(lab().sign(below, "strict"))), "permerror");
 }
 
 // Section 3.2.1: Sender before From, and it must be signed.

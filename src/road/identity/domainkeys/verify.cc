@@ -83,10 +83,11 @@ bool fits_sender(Field& field, const Sender& sender, const mail::Message& messag
   return true;
 }
 
-// One "*" stands for any octets, as in RFC 4871 section 3.6.1: keys served both.
+// RFC 4870 section 3.2.3: g= "MUST exactly match the local part of the sending address". One "*" stands for any octets,
+// as in RFC 4871 section 3.6.1: keys served both.
 bool granted(std::string_view pattern, std::string_view local) {
   const auto star = pattern.find('*');
-  if (star == std::string_view::npos) return core::iequals(pattern, local);
+  if (star == std::string_view::npos) return pattern == local;
   const auto head = pattern.substr(0, star), tail = pattern.substr(star + 1);
   return local.size() >= head.size() + tail.size() && local.starts_with(head) && local.ends_with(tail);
 }
@@ -99,6 +100,11 @@ bool check_record(Field& field, std::string_view text, const std::string& digest
                                                                          : "the key record cannot be read");
   if (record->type != signature::KeyType::kRsa) return broken(field, "the key is not RSA");
   field.shown.testing = record->testing;
+  // RFC 6376 section 3.6.1: a key that also serves DKIM keeps its owner's limits here.
+  if (!record->allows_sha1) return broken(field, "the key does not allow the hash");
+  if (!record->for_mail) return broken(field, "the key is not for mail");
+  if (record->strict_domain && sender.address->domain() != *field.domain)
+    return broken(field, "the key does not allow an address in a subdomain");
   // Section 3.2.3, g=: the local part it may sign for; empty or absent: any.
   if (record->granularity && !record->granularity->empty() && !granted(*record->granularity, sender.address->local()))
     return broken(field, "the key does not allow this local part (g=)");
