@@ -18,6 +18,7 @@ int smime(const Arguments& arguments);
 int dmarc(const Arguments& arguments);
 int authres(const Arguments& arguments);
 int record(const Arguments& arguments);
+int srs(const Arguments& arguments);
 int trace(const Arguments& arguments);
 int ledger(const Arguments& arguments);
 int replay(const Arguments& arguments);

@@ -27,6 +27,7 @@ constexpr Command kCommands[] = {
     {"dmarc", "show a domain's DMARC policy and organizational domain", sekisho::cmd::dmarc},
     {"authres", "parse an Authentication-Results field", sekisho::cmd::authres},
     {"record", "lint the records a domain publishes", sekisho::cmd::record},
+    {"srs", "rewrite return paths for forwarding and back (SRS), keep its secrets", sekisho::cmd::srs},
     {"trace", "who sent this, and what became of it?", sekisho::cmd::trace},
     {"ledger", "verify or show the ledger", sekisho::cmd::ledger},
     {"replay", "judge a whole mailbox and print the tables", sekisho::cmd::replay},

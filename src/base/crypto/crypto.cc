@@ -66,6 +66,14 @@ Digest hmac_sha256(std::string_view key, std::string_view octets) {
   return digest;
 }
 
+std::array<std::uint8_t, 20> hmac_sha1(std::string_view key, std::string_view octets) {
+  std::array<std::uint8_t, 20> digest;
+  unsigned size = 0;
+  must(HMAC(EVP_sha1(), key.data(), static_cast<int>(key.size()), bytes(octets), octets.size(), digest.data(), &size) !=
+       nullptr);
+  return digest;
+}
+
 Digest derive_key(std::string_view master, std::string_view label) { return hmac_sha256(master, label); }
 
 bool equal(std::string_view a, std::string_view b) {

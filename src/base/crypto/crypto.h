@@ -13,6 +13,8 @@ using Digest = std::array<std::uint8_t, 32>;
 
 Digest sha256(std::string_view octets);
 Digest hmac_sha256(std::string_view key, std::string_view octets);
+// For formats of others that are made with it (SRS). 20 octets.
+std::array<std::uint8_t, 20> hmac_sha1(std::string_view key, std::string_view octets);
 // A key for one purpose out of a master key: HMAC-SHA-256 over the label. Different labels, unrelated keys.
 Digest derive_key(std::string_view master, std::string_view label);
 // Takes the same time wherever the two differ. Different sizes are unequal.
