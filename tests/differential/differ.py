@@ -11,13 +11,20 @@ KEPT = 5  # differences shown for each class that must not be
 
 
 class Driver:
-    """One process for all cases: a line in, a line out."""
+    """One process for all cases: a line in, a line out. One that loses memory with every case is made anew after `renewed_after`."""
 
-    def __init__(self, *command):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.command = command
+    def __init__(self, *command, renewed_after=None):
+        self.command, self.renewed_after = command, renewed_after
+        self.start()
+
+    def start(self):
+        self.process, self.asked = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE), 0
 
     def ask(self, line):
+        if self.asked == self.renewed_after:
+            self.close()
+            self.start()
+        self.asked += 1
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()

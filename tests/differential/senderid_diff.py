@@ -50,7 +50,7 @@ def request(case, habits=()):
 
 def run(program, count, seed, progress):
     senderid_cases.rng.seed(seed)
-    driver, peer = Driver(program, "--answers", "/dev/stdin"), Driver("perl", PEER)
+    driver, peer = Driver(program, "--answers", "/dev/stdin"), Driver("perl", PEER, renewed_after=4000)
     tally = Tally("senderid", "Mail::SPF", seed, CLASSES)
     for number in range(count):
         progress(number)
