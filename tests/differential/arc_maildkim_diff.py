@@ -32,7 +32,7 @@ WORDS = {"invalid": "fail"}
 
 def run(program, count, seed, progress):
     dkim_cases.rng.seed(seed)
-    driver, peer = Driver(program, "arc"), Driver("perl", PEER)
+    driver, peer = Driver(program, "arc"), Driver("perl", PEER, renewed_after=10000)
     tally = Tally("arc-maildkim", "Mail::DKIM", seed, NAMES.classes)
     for number in range(count):
         progress(number)

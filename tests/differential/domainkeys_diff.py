@@ -59,7 +59,7 @@ def line_of(mail, record, case):
 
 def run(program, count, seed, progress):
     dkim_cases.rng.seed(seed)
-    driver, peer = Driver(program, "domainkeys", "--legacy"), Driver("perl", PEER)
+    driver, peer = Driver(program, "domainkeys", "--legacy"), Driver("perl", PEER, renewed_after=10000)
     tally = Tally("domainkeys", "Mail::DKIM", seed, NAMES.classes)
     for number in range(count):
         progress(number)

@@ -78,7 +78,7 @@ def line_of(mail, record, case):
 
 def run(program, count, seed, progress):
     dkim_cases.rng.seed(seed)
-    drivers, peer = [Driver(program, "lines"), Driver(program, "lines", "--legacy")], Driver("perl", PEER)
+    drivers, peer = [Driver(program, "lines"), Driver(program, "lines", "--legacy")], Driver("perl", PEER, renewed_after=10000)
     tally = Tally("maildkim", "Mail::DKIM", seed, NAMES.classes)
     for number in range(count):
         progress(number)
