@@ -104,6 +104,8 @@ void RoadMeter::mail(const verdict::Verdict& v, const identity::Papers& papers, 
 void RoadMeter::reload(bool in_force) { registry_.add(kReloads, in_force ? "in_force" : "refused"); }
 
 void RoadMeter::outcome(transfer::Outcome o) { registry_.add(kOutcomes, word(o)); }
+void RoadMeter::outgoing(transfer::Outcome o) { registry_.add(kEgressRecipients, word(o)); }
+void RoadMeter::change(mediation::Change c) { registry_.add(kEgressChanges, mediation::word(c)); }
 void RoadMeter::duplicate() { registry_.add(kDuplicates); }
 
 void RoadMeter::certificate(bool loaded) { registry_.add(loaded ? kCertificatesLoaded : kCertificatesRefused); }

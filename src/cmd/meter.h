@@ -7,12 +7,13 @@
 #include "base/http/http.h"
 #include "base/metrics/metrics.h"
 #include "cmd/lag.h"
+#include "gate/egress/egress.h"
 #include "gate/mx/mx.h"
 #include "road/inbound/inbound.h"
 
 namespace sekisho::cmd {
 
-class RoadMeter final : public inbound::Meter {
+class RoadMeter final : public inbound::Meter, public egress::Meter {
  public:
   RoadMeter();
   void session(const session::SessionSummary& summary) override;
@@ -21,6 +22,8 @@ class RoadMeter final : public inbound::Meter {
             std::int64_t transfer_us, std::uint64_t size) override;
   void outcome(transfer::Outcome outcome) override;
   void duplicate() override;
+  void outgoing(transfer::Outcome outcome) override;
+  void change(mediation::Change change) override;
   void certificate(bool loaded);  // else refused
   void certificates_expire(const std::vector<std::pair<std::string, double>>& seconds_by_name);
   void reload(bool in_force);  // else refused

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cmd/commands.h"
+#include "cmd/egress_service.h"
 #include "cmd/present.h"
 #include "cmd/start.h"
 #include "cmd/watch.h"
@@ -28,6 +29,10 @@ core::Task<void> stand(Server& s) {
     co_return;
   }
   io::spawn(obey_signals(s));  // before anybody is let in
+  s.egress_gate->add(take_doors(s.doors, s.settings.egress_listen));
+  s.egress_gate->add(take_doors(s.handed, s.settings.egress_listen), true);
+  for (const auto& endpoint : s.egress_gate->endpoints())
+    log::write<log::Event::k_listening>("egress", log::name(endpoint.text()));
   s.gate->add(std::exchange(s.doors, {}));
   s.gate->add(std::exchange(s.handed, {}), true);
   for (const auto& endpoint : s.gate->endpoints())

@@ -45,7 +45,8 @@ struct Server {
   // In the order of their start; a drain goes the same way. The gate's doors open when all have started.
   std::vector<std::unique_ptr<Service>> services;
   Roads* roads = nullptr;
-  mx::Gate* gate = nullptr;  // of the mx service, once it has started
+  mx::Gate* gate = nullptr;         // of the mx service, once it has started
+  mx::Gate* egress_gate = nullptr;  // likewise
 
   std::string failure;  // why it could not stand
   bool reloading = false;

@@ -8,6 +8,7 @@
 #include "base/core/text.h"
 #include "cmd/certificate_watch.h"
 #include "cmd/control_desk.h"
+#include "cmd/egress_service.h"
 #include "cmd/present.h"
 #include "cmd/server.h"
 #include "cmd/signing_watch.h"
@@ -166,6 +167,7 @@ class ControlService final : public Service {
     control::Answer out(boost::json::serialize(boost::json::object{
         {"ok", true}, {"drain_ms", server_.settings.drain_ms}, {"state_dir", server_.settings.state_dir}}));
     out.descriptors = server_.gate->hand_over();
+    for (const int fd : server_.egress_gate->hand_over()) out.descriptors.push_back(fd);
     log::write<log::Event::k_handing_over>(out.descriptors.size(), server_.settings.drain_ms);
     io::spawn(leave(server_, "handed over"));
     out.then = [this](io::Socket socket) { return watch(std::move(socket)); };
@@ -182,6 +184,7 @@ class ControlService final : public Service {
     log::write<log::Event::k_taken_back>("the successor has ended");
     server_.handing_over = server_.leaving = false;
     server_.gate->take_back();
+    server_.egress_gate->take_back();
   }
 
   Server& server_;
@@ -195,6 +198,7 @@ void add_services(Server& server) {
   auto roads = std::make_unique<Roads>(server);
   server.roads = roads.get();
   server.services.push_back(std::make_unique<MxService>(server));
+  server.services.push_back(std::make_unique<EgressService>(server));
   server.services.push_back(std::move(roads));
   server.services.push_back(std::make_unique<ControlService>(server));
   server.services.push_back(std::make_unique<MetricsService>(server));

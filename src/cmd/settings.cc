@@ -7,6 +7,7 @@
 #include "base/crypto/crypto.h"
 #include "base/dns/zone.h"
 #include "base/io/pins.h"
+#include "cmd/egress_settings.h"
 #include "cmd/signing_settings.h"
 #include "cmd/tables.h"
 
@@ -38,6 +39,7 @@ class Builder {
     limits();
     stores();
     out_.signing = read_signing_keys(out_.values, problems_, out_.warnings);
+    read_egress(out_, problems_);
     if (!problems_.empty()) return core::error(problems_);
     return std::move(out_);
   }

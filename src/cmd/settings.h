@@ -8,6 +8,7 @@
 #include "base/dns/stub.h"
 #include "base/dns/zone.h"
 #include "base/io/keychain.h"
+#include "gate/egress/egress.h"
 #include "gate/mx/mx.h"
 #include "road/connection/connection.h"
 #include "road/identity/signing/signing.h"
@@ -40,6 +41,9 @@ struct Settings {
   bool sandbox = true;
   std::int64_t drain_ms = 30'000;
   std::shared_ptr<const signing::KeyTable> signing;
+  std::vector<io::Endpoint> egress_listen;
+  session::Settings egress_session;
+  std::shared_ptr<const egress::Config> egress;
   std::vector<config::Problem> warnings;  // it can be served so, yet something should be done
 };
 

@@ -35,7 +35,14 @@ bool stands_in(const std::vector<io::Listener>& doors, const io::Endpoint& at) {
   return std::any_of(doors.begin(), doors.end(), [&](const io::Listener& door) { return door.local() == at; });
 }
 
-// Takes the socket for one of the addresses of mx.listen, or closes it.
+// Every address that must have a door at the start.
+std::vector<io::Endpoint> wanted_doors(const Server& s) {
+  std::vector<io::Endpoint> out = s.settings.mx;
+  out.insert(out.end(), s.settings.egress_listen.begin(), s.settings.egress_listen.end());
+  return out;
+}
+
+// Takes the socket for one of the addresses of mx.listen or egress.listen, or closes it.
 bool use_handed(const Server& s, int fd, std::vector<io::Listener>& into) {
   auto listener = io::Listener::adopt(fd);
   if (!listener) {
@@ -43,7 +50,7 @@ bool use_handed(const Server& s, int fd, std::vector<io::Listener>& into) {
     return false;
   }
   const io::Endpoint at = listener->local();
-  const auto& wanted = s.settings.mx;
+  const auto wanted = wanted_doors(s);
   if (std::find(wanted.begin(), wanted.end(), at) == wanted.end() || stands_in(into, at)) return false;
   into.push_back(std::move(*listener));
   return true;
@@ -52,13 +59,15 @@ bool use_handed(const Server& s, int fd, std::vector<io::Listener>& into) {
 // Those of mx.listen that nobody has handed in.
 std::string bind_the_rest(Server& s) {
   std::vector<io::Endpoint> missing;
-  for (const auto& at : s.settings.mx)
+  for (const auto& at : wanted_doors(s))
     if (!stands_in(s.doors, at) && !stands_in(s.handed, at)) missing.push_back(at);
   auto bound = mx::Gate::bind(missing);
   if (!bound) {
     // Most often it is this very server, started once more.
     const std::string holder = store::Ledger::holder(s.settings.trail.ledger.folder);
-    return "mx.listen: " + bound.error() + (holder.empty() ? "" : "; " + holder);
+    const bool mx = std::any_of(s.settings.mx.begin(), s.settings.mx.end(),
+                                [&](const io::Endpoint& at) { return bound.error().starts_with(at.text() + ":"); });
+    return (mx ? "mx.listen: " : "egress.listen: ") + bound.error() + (holder.empty() ? "" : "; " + holder);
   }
   for (auto& listener : *bound) s.doors.push_back(std::move(listener));
   return {};

@@ -55,7 +55,12 @@ json::array to_json(const std::vector<trail::ReasonFact>& all) {
 }
 
 json::object body(const trail::Decided& d) {
-  json::array findings, authentication, times;
+  json::array findings, authentication, times, changes;
+  for (const auto& c : d.changes)
+    changes.push_back({{"change", c.kind},
+                       {"value", utf8(c.domain)},
+                       {"detail", utf8(c.detail)},
+                       {"text", text_json("mediation", c.why, c.domain)}});
   for (const auto& f : d.findings)
     findings.push_back({{"room", f.room},
                         {"code", f.code},
@@ -88,6 +93,8 @@ json::object body(const trail::Decided& d) {
           {"receipt", d.receipt},
           {"stage_times", times},
           {"mode", d.mode},
+          {"road", d.road},
+          {"changes", changes},
           {"config_id", d.config_id}};
 }
 
@@ -192,6 +199,11 @@ std::string decided_text(const json::object& d) {
   for (const auto& a : d.at("authentication").as_array()) {
     const auto& o = a.as_object();
     out += line(at(o, "method").c_str(), at(o, "result") + "  " + at(o, "domain") + "  " + at(o, "detail"));
+  }
+  for (const auto& c : d.at("changes").as_array()) {
+    const auto& o = c.as_object();
+    out += line("changed", at(o, "change") + "  " + at(o, "value") + "  " + at(o, "detail"));
+    out += line("", at(o.at("text").as_object(), "en")) + line("", at(o.at("text").as_object(), "ja"));
   }
   for (const auto& f : d.at("findings").as_array()) {
     const auto& o = f.as_object();

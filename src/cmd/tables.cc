@@ -15,10 +15,12 @@ std::vector<config::Option> rows() {
 #include "base/io/options.def"
 #include "base/store/options.def"
 #include "cmd/options.def"
+#include "gate/egress/options.def"
 #include "gate/mx/options.def"
 #include "road/connection/options.def"
 #include "road/identity/signing/options.def"
 #include "road/inbound/options.def"
+#include "road/mediation/options.def"
 #include "road/verdict/options.def"
 #include "transfer/options.def"
 #undef OPTION

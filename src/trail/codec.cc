@@ -50,6 +50,10 @@ void fields(V& v, StageTime& s) {
   v(Tag::stage, s.stage), v(Tag::duration_us, s.duration_us);
 }
 template <class V>
+void fields(V& v, Change& c) {
+  v(Tag::kind, c.kind), v(Tag::domain, c.domain), v(Tag::detail, c.detail), v(Tag::why, c.why);
+}
+template <class V>
 void fields(V& v, Decided& d) {
   v(Tag::transaction, d.transaction), v(Tag::session, d.session);
   fields(v, d.client);
@@ -61,7 +65,7 @@ void fields(V& v, Decided& d) {
       v(Tag::reply, d.reply);
   v(Tag::reasons, d.reasons), v(Tag::lawful_basis, d.lawful_basis), v(Tag::override_reason, d.override_reason);
   v(Tag::receipt, d.receipt), v(Tag::stage_times, d.stage_times), v(Tag::mode, d.mode), v(Tag::road, d.road);
-  v(Tag::config_id, d.config_id);
+  v(Tag::config_id, d.config_id), v(Tag::changes, d.changes);
 }
 template <class V>
 void fields(V& v, Outcome& o) {

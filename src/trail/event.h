@@ -54,6 +54,10 @@ struct ReasonFact {
   bool observed = false;
   bool operator==(const ReasonFact&) const = default;
 };
+struct Change {  // of an outgoing mail
+  std::string kind, domain, detail, why;
+  bool operator==(const Change&) const = default;
+};
 struct StageTime {
   std::string stage;
   std::uint64_t duration_us = 0;
@@ -75,6 +79,7 @@ struct Decided {
   std::string lawful_basis, override_reason, receipt;
   std::vector<StageTime> stage_times;
   std::string mode, road, config_id;
+  std::vector<Change> changes;  // road "outbound"
   bool operator==(const Decided&) const = default;
 };
 struct Outcome {

@@ -77,6 +77,7 @@ core::Task<core::Result<void, Failure>> Exchange::begin(SessionPool& pool, bool 
     co_return core::error(taken.error());
   }
   lease_ = std::move(*taken);
+  met_ = true;
   reused_ = lease_.reused();
   const Capabilities& can = lease_->capabilities();
   if (const auto why = unable()) {
@@ -237,7 +238,8 @@ core::Task<core::Result<void, Failure>> Exchange::send(MessageStream& stream) {
 
 // From here on nothing is tried again: the next hop may have taken the message (RFC 1047).
 core::Task<void> Exchange::final_replies() {
-  const std::int64_t deadline = io::now_ms() + std::min(options_->timeout_ms, kDotReplyMs);
+  const std::int64_t usual_ms = std::min(options_->timeout_ms, kDotReplyMs);
+  const std::int64_t deadline = io::now_ms() + (options_->dot_timeout_ms > 0 ? options_->dot_timeout_ms : usual_ms);
   const bool lmtp = options_->kind == Kind::kLmtp;
   std::optional<smtp::Reply> answer;
   bool clean = true;

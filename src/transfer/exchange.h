@@ -21,6 +21,7 @@ class Exchange {
   std::vector<RcptOutcome>& outcomes() { return outcomes_; }
   bool any_accepted() const;
   bool reused() const { return reused_; }
+  bool met() const { return met_; }                           // a session was there
   void fail_open(Outcome outcome, const smtp::Reply& reply);  // for all that are kAccepted
 
  private:
@@ -44,7 +45,7 @@ class Exchange {
   std::shared_ptr<const Options> options_;
   const Envelope& envelope_;
   SessionPool::Lease lease_;
-  bool reused_ = false;
+  bool reused_ = false, met_ = false;
   std::vector<RcptOutcome> outcomes_;
   std::vector<bool> held_;              // recipients over the next hop's LIMITS: not offered to it
   std::vector<std::string> forwarded_;  // XFORWARD commands, each with its CRLF

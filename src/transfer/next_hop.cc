@@ -28,7 +28,7 @@ NextHop::Impl::Impl(Options given, core::Clock& c, core::Random& r, io::Pool& p)
 bool Options::operator==(const Options& o) const {
   const auto settings = [](const Options& x) {
     return std::tie(x.name, x.kind, x.address, x.unix_path, x.folder, x.tls, x.tls_context, x.tls_name,
-                    x.sessions_count, x.timeout_ms, x.helo_domain, x.xforward);
+                    x.sessions_count, x.timeout_ms, x.dot_timeout_ms, x.helo_domain, x.xforward);
   };
   return settings(*this) == settings(o);
 }
@@ -119,6 +119,7 @@ bool Transaction::any_accepted() const {
   return std::any_of(impl_->rcpts.begin(), impl_->rcpts.end(),
                      [](const RcptOutcome& each) { return each.outcome == Outcome::kAccepted; });
 }
+bool Transaction::met() const { return impl_->met; }
 core::Task<std::vector<RcptOutcome>> Transaction::send(std::shared_ptr<const mail::Message> message, Edits edits) {
   if (!any_accepted()) co_return impl_->rcpts;
   if (impl_->hop->options->kind == Kind::kMaildir)
@@ -150,6 +151,7 @@ core::Task<void> Transaction::Impl::begin() {
     auto again = co_await exchange->begin(*hop->sessions, true);
     static_cast<void>(again);  // the outcomes say it
   }
+  met = exchange->met();
   rcpts = exchange->outcomes();
 }
 

@@ -26,6 +26,7 @@ struct Transaction::Impl {
   std::vector<RcptOutcome> rcpts;
   std::unique_ptr<Exchange> exchange;  // empty for a Maildir and once all is over
   bool retried = false;
+  bool met = true;
 
   // MAIL to DATA, once more on a fresh session when a kept one turned out to be dead.
   core::Task<void> begin();

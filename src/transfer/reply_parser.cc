@@ -75,6 +75,7 @@ ReplyParser::State ReplyParser::line_end() {
 smtp::Reply ReplyParser::take() {
   // RFC 5321 section 3.8: the server closes after 421.
   reply_.close = reply_.code == 421;
+  reply_.heard = true;
   return std::exchange(reply_, smtp::Reply{0, "", {}});
 }
 

@@ -39,6 +39,11 @@ void parse_limits(std::string_view rest, Capabilities& out) {
   }
 }
 
+std::string words_of(const smtp::Reply& reply) {
+  const std::string text = reply.lines.empty() ? "" : core::printable(reply.lines.front(), 200);
+  return std::to_string(reply.code) + " " + reply.enhanced + (reply.enhanced.empty() ? "" : " ") + text;
+}
+
 std::uint32_t parse_xforward(std::string_view rest) {
   constexpr std::pair<std::string_view, std::uint32_t> kNames[] = {
       {"NAME", kXforwardName}, {"ADDR", kXforwardAddr},   {"PORT", kXforwardPort},    {"PROTO", kXforwardProto},
@@ -150,7 +155,7 @@ core::Task<core::Result<void, Failure>> Session::greet(const Options& options) {
   if (greeting->code / 100 != 2) {
     // RFC 5321 section 3.1: 554 means "no SMTP service here". That is about this host, not about the mail.
     smtp::Reply reply = *greeting;
-    if (reply.code >= 500) reply = {451, "4.4.1", {"The next hop refuses our connection"}};
+    if (reply.code >= 500) reply = {451, "4.4.1", {"The next hop refuses our connection: " + words_of(reply)}};
     co_return core::error(Failure{io::IoError::kRefused, std::move(reply)});
   }
   co_return co_await hello(options);
@@ -172,7 +177,7 @@ core::Task<core::Result<void, Failure>> Session::hello(const Options& options) {
   }
   if (reply->code / 100 == 2) co_return core::Result<void, Failure>{};
   if (reply->temporary()) co_return core::error(Failure{io::IoError::kOther, std::move(*reply)});
-  co_return core::error(protocol_failure("The next hop refuses our greeting"));
+  co_return core::error(protocol_failure("The next hop refuses our greeting: " + words_of(*reply)));
 }
 
 core::Task<core::Result<void, Failure>> Session::secure(const Options& options) {

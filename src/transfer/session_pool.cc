@@ -104,11 +104,11 @@ core::Task<core::Result<SessionPool::Lease, Failure>> SessionPool::take(bool fre
   if (!session) {
     closed();
     const auto& lines = session.error().reply.lines;
-    if (session.error().io != io::IoError::kCancelled)
+    if (options_->health && session.error().io != io::IoError::kCancelled)
       options_->health->down(options_->name, lines.empty() ? "" : lines.front());
     co_return core::error(session.error());
   }
-  options_->health->up(options_->name);
+  if (options_->health) options_->health->up(options_->name);
   options_->offer->set((*session)->capabilities());
   co_return Lease(self, std::move(*session), false);
 }

@@ -48,9 +48,10 @@ struct Options {
   std::shared_ptr<io::TlsContext> tls_context;  // empty = unverified; a verifying one checks tls_name
   std::string tls_name;                         // for SNI and the certificate
   std::size_t sessions_count = 20;              // at once, kept ones included
-  std::int64_t timeout_ms = 60'000;             // for each reply and each write; after the final dot at most 60 s
+  std::int64_t timeout_ms = 60'000;             // for each reply and each write
+  std::int64_t dot_timeout_ms = 0;              // for the reply to the final dot; 0: timeout_ms, at most 60 s
   std::string helo_domain = "localhost";
-  std::shared_ptr<Health> health = std::make_shared<Health>();  // shared by the copies of these options
+  std::shared_ptr<Health> health = std::make_shared<Health>();  // shared by the copies of these options; null: not told
   std::shared_ptr<Offer> offer = std::make_shared<Offer>();     // likewise
   bool xforward = false;  // tell it whose mail it is, where it offers XFORWARD (Postfix)
   // As configured: what is shared by copies does not count.
@@ -89,7 +90,7 @@ enum class Outcome : std::uint8_t {
 };
 struct RcptOutcome {
   Outcome outcome = Outcome::kTemporary;
-  smtp::Reply reply;     // the next hop's own, or ours (4xx) where it gave none
+  smtp::Reply reply;     // the next hop's own (Reply::heard), or ours (4xx) where it gave none
   std::string queue_id;  // the next hop's, from the text of its 250; empty where it names none
 };
 
@@ -107,6 +108,9 @@ class Transaction {
   ~Transaction();
   const std::vector<RcptOutcome>& rcpts() const;  // in the order of the envelope
   bool any_accepted() const;
+  // A session came about: greeting, EHLO and, where wanted, TLS. False: no word of the next hop was about this mail, so
+  // another of the domain's hosts may be tried.
+  bool met() const;
   // Sends to the accepted recipients and gives all outcomes, none of them kAccepted. Call it once. Message octets go
   // out as they are but for the edits, dot-stuffing and a missing final CRLF; bare CR, bare LF and NUL are refused
   // (554 5.6.0).

@@ -265,8 +265,13 @@ core::Task<void> Session::ask_message(std::string octets, smtp::OctetLease lease
     co_return;
   }
   facts();
-  smtp::Reply reply = co_await road_->at_message(std::move(*message));
-  server_.answer(std::move(reply));
+  if (shared_.settings.smtp.lmtp) {
+    const std::vector<smtp::Reply> replies = co_await road_->at_message_each(std::move(*message));
+    server_.answer_each(replies);
+  } else {
+    smtp::Reply reply = co_await road_->at_message(std::move(*message));
+    server_.answer(std::move(reply));
+  }
   lease.release();
 }
 

@@ -99,6 +99,10 @@ class Road {
   virtual core::Task<Step> at_rcpt_to(const smtp::Path& path, const smtp::RcptParameters& parameters) = 0;
   // Decides, hands over to the next hop and gives the final reply. The transaction is over with it.
   virtual core::Task<smtp::Reply> at_message(std::shared_ptr<const mail::Message> message) = 0;
+  // LMTP: the same with one reply for each accepted recipient, in the order of RCPT. Never asked over SMTP.
+  virtual core::Task<std::vector<smtp::Reply>> at_message_each(std::shared_ptr<const mail::Message>) {
+    co_return std::vector<smtp::Reply>();
+  }
   // The gate refuses a message by itself (smtp::RefusalWitness says which); the road may record it and add to the
   // reply.
   virtual void at_refused(std::string_view, smtp::Reply&, const smtp::Path*) {}

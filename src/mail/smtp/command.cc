@@ -20,7 +20,7 @@ constexpr Row kVerbs[] = {
     {"BURL", Verb::kKnown},        {"XCLIENT", Verb::kXclient}, {"XFORWARD", Verb::kKnown}, {"GET", Verb::kHttp},
     {"POST", Verb::kHttp},         {"HEAD", Verb::kHttp},       {"PUT", Verb::kHttp},       {"DELETE", Verb::kHttp},
     {"OPTIONS", Verb::kHttp},      {"CONNECT", Verb::kHttp},    {"TRACE", Verb::kHttp},     {"PATCH", Verb::kHttp},
-    {"PRI", Verb::kHttp},          {"PROPFIND", Verb::kHttp},
+    {"PRI", Verb::kHttp},          {"PROPFIND", Verb::kHttp},   {"LHLO", Verb::kLhlo},
 };
 
 core::Error<Reply> refuse(int code, std::string_view enhanced, std::string text) {

@@ -15,6 +15,7 @@ namespace sekisho::smtp {
 enum class Verb : unsigned char {
   kEhlo,
   kHelo,
+  kLhlo,  // LMTP
   kMail,
   kRcpt,
   kData,

@@ -11,6 +11,7 @@ struct Reply {
   // Text, one entry a line; printable ASCII, the writer cuts and escapes what is not.
   std::vector<std::string> lines{""};
   bool close = false;  // hang up after it
+  bool heard = false;  // said by a server we are the client of, not made here
   bool positive() const { return code < 400; }
   bool temporary() const { return code >= 400 && code < 500; }
   // The octets with CRLFs, "250-2.1.0 text\r\n250 ..."; every line carries the enhanced code.

@@ -139,12 +139,22 @@ void Server::refuse_message(DataFault fault, bool end_is_certain) {
   if (fault == DataFault::kBareLineEnd) ++events_.bare_line_end;
   if (fault == DataFault::kNul) ++events_.nul;
   Refusal refusal = refusal_of(fault);
-  if (refusal.finding.empty()) return say(refusal.reply.format());
+  if (refusal.finding.empty()) return say(result(refusal.reply));
   const Reply reply = witnessed(refusal.finding, std::move(refusal.reply));
   // Whoever relayed a message with these may have seen another end of it than we do: then what follows is still its
   // text. Counted octets end where they end.
   const bool lenient_end = fault == DataFault::kBareLineEnd || fault == DataFault::kNul;
-  lenient_end && !end_is_certain ? say_and_end(reply.format()) : refuse(reply);
+  if (lenient_end && !end_is_certain) return say_and_end(result(reply));
+  say(result(reply));
+  count_error();
+}
+
+std::string Server::result(const Reply& reply) const {
+  std::string out = reply.format();
+  if (!settings_.lmtp) return out;
+  const std::string one = out;
+  for (std::uint32_t i = 1; i < due_; ++i) out += one;
+  return out;
 }
 
 void Server::refuse_and_end(DataFault fault) {
@@ -220,12 +230,34 @@ void Server::answer_rcpt(const std::optional<Reply>& reply) {
 void Server::answer_message(const std::optional<Reply>& reply) {
   assert(reply);
   if (!reply) return say("451 4.3.0 Local error in processing\r\n");
-  if (!reply->positive()) return refuse(*reply);
+  if (!reply->positive()) {
+    say(result(*reply));
+    if (!reply->temporary()) count_error();
+    return;
+  }
+  count_message();
+  say(result(*reply));
+}
+
+void Server::count_message() {
   ++events_.accepted;
   junk_ = 0;
   errors_ /= 2;
   unknown_ /= 2;
-  say(reply->format());
+}
+
+void Server::answer_each(const std::vector<Reply>& replies) {
+  assert(question_ == Question::kMessage && settings_.lmtp && replies.size() == due_);
+  question_ = Question::kNone;
+  const Reply missing{451, "4.3.0", {"Local error in processing"}};
+  bool any_accepted = false;
+  // RFC 2033 section 4.2: one for each successful RCPT, in their order.
+  for (std::uint32_t i = 0; i < due_; ++i) {
+    const Reply& reply = i < replies.size() ? replies[i] : missing;
+    any_accepted |= reply.positive();
+    say(reply.format());
+  }
+  if (any_accepted) count_message();
 }
 
 void Server::tls_started() {

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "mail/smtp/command.h"
 #include "mail/smtp/data_reader.h"
@@ -63,6 +64,8 @@ class Server {
   // To the last question: nothing = go on with the usual reply. AskMessage always needs a reply.
   // A negative reply to AskConnect ends the session; Reply::close or code 421 ends it after any.
   void answer(const std::optional<Reply>& reply);
+  // LMTP, to AskMessage: one reply for each accepted recipient in the order of RCPT. answer() says the same to all.
+  void answer_each(const std::vector<Reply>& replies);
   void tls_started();
   // The input will not go on: 421 (or 550 after a faulty message that looks ended) is written and feed() closes.
   void give_up(std::string_view reason_421);
@@ -120,6 +123,7 @@ class Server {
   std::optional<Action> take(std::string_view& input);
   std::optional<Action> take_line(std::string_view& input);
   std::optional<Action> run(std::string_view line, bool more_behind);
+  std::optional<Action> run_greeting(const CommandLine& command, bool more_behind);
   std::optional<Action> run_helo(bool extended, std::string_view argument, bool more_behind);
   std::optional<Action> run_mail(std::string_view argument);
   std::optional<Action> run_rcpt(std::string_view argument);
@@ -140,6 +144,8 @@ class Server {
   void refuse_and_end(DataFault fault);
   void answer_rcpt(const std::optional<Reply>& reply);
   void answer_message(const std::optional<Reply>& reply);
+  void count_message();
+  std::string result(const Reply& reply) const;  // of the whole message: for each recipient where LMTP wants it
   void greet();
   void say_capabilities();
   void say(std::string_view reply) { output_ += reply; }
@@ -163,6 +169,7 @@ class Server {
   SessionEvents events_;
   std::uint32_t errors_ = 0, unknown_ = 0, junk_ = 0;  // towards the limits; they fall with every accepted message
   std::uint32_t mails_ = 0;
+  std::uint32_t due_ = 0;  // recipients that the message has
   bool extended_ = false;
   bool reset_ = false;
   bool tls_active_ = false;

@@ -15,6 +15,7 @@ std::optional<Action> Server::run_bdat(std::string_view argument) {
   if (const auto* envelope = std::get_if<Envelope>(&state_); envelope && envelope->accepted > 0) {
     DataLimits limits = settings_.data;
     limits.size_bytes = offered_.size_limit_bytes;
+    due_ = envelope->accepted;
     const std::uint64_t hint = envelope->parameters.size.value_or(chunk->last ? chunk->size_bytes : 0);
     state_ = Chunked{DataReader(limits, OctetLease(&pool_), hint)};
   }

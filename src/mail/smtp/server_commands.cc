@@ -8,7 +8,7 @@ namespace sekisho::smtp {
 
 void Server::greet() {
   // RFC 5321 section 4.2: the domain is the first word of the greeting.
-  ((output_ += "220 ") += settings_.host_name) += " ESMTP Sekisho\r\n";
+  ((output_ += "220 ") += settings_.host_name) += settings_.lmtp ? " LMTP Sekisho\r\n" : " ESMTP Sekisho\r\n";
   state_ = Greeted{};
 }
 
@@ -38,9 +38,9 @@ std::optional<Action> Server::run(std::string_view line, bool more_behind) {
   const CommandLine command = split_command(line);
   switch (command.verb) {
     case Verb::kEhlo:
-      return run_helo(true, command.argument, more_behind);
     case Verb::kHelo:
-      return run_helo(false, command.argument, more_behind);
+    case Verb::kLhlo:
+      return run_greeting(command, more_behind);
     case Verb::kMail:
       return run_mail(command.argument);
     case Verb::kRcpt:
@@ -93,6 +93,14 @@ void Server::run_small(Verb verb, std::string_view argument) {
     default:
       return refuse("500 5.5.2 Command not recognized\r\n");
   }
+}
+
+std::optional<Action> Server::run_greeting(const CommandLine& command, bool more_behind) {
+  const bool lhlo = command.verb == Verb::kLhlo;
+  if (lhlo == settings_.lmtp) return run_helo(command.verb != Verb::kHelo, command.argument, more_behind);
+  // RFC 2033 section 4.1: neither protocol may be taken for the other.
+  refuse(lhlo ? "500 5.5.2 Command not recognized\r\n" : "500 5.5.1 This is LMTP, say LHLO\r\n");
+  return std::nullopt;
 }
 
 std::optional<Action> Server::run_helo(bool extended, std::string_view argument, bool more_behind) {
@@ -203,6 +211,7 @@ std::optional<Action> Server::run_data(std::string_view argument, bool more_behi
   DataLimits limits = settings_.data;
   limits.size_bytes = offered_.size_limit_bytes;
   const std::uint64_t hint = envelope->parameters.size.value_or(0);
+  due_ = envelope->accepted;
   state_ = Reading{DataReader(limits, OctetLease(&pool_), hint)};
   say("354 End data with <CR><LF>.<CR><LF>\r\n");
   return std::nullopt;

@@ -19,6 +19,7 @@ struct ServerSettings {
   std::uint32_t error_limit = 20;
   std::uint32_t junk_limit = 100;  // commands that bring no mail: NOOP, RSET, VRFY, HELP, EHLO again
   bool starttls = false;           // a certificate is there
+  bool lmtp = false;               // RFC 2033: LHLO, and after the message one reply for each accepted recipient
 };
 
 // What happened in one session, as counts. Names are stable: the ledger and the verdict use them.

@@ -93,6 +93,11 @@ constexpr FindingText kTexts[] = {
 #include "road/identity/findings.def"
 #undef kRoom
 #endif
+#if __has_include("road/mediation/findings.def")
+#define kRoom "mediation"
+#include "road/mediation/findings.def"
+#undef kRoom
+#endif
 #if __has_include("road/verdict/findings.def")
 #define kRoom "verdict"
 #include "road/verdict/findings.def"
