@@ -201,7 +201,8 @@ std::optional<Action> Server::run_data(std::string_view argument, bool more_behi
   } else if (!argument.empty()) {
     refusal = "501 5.5.4 No argument belongs here\r\n";
   } else if (envelope->accepted == 0) {
-    refusal = "554 5.5.1 No valid recipients\r\n";
+    // RFC 2033 section 4.2 wants 503.
+    refusal = settings_.lmtp ? "503 5.5.1 No valid recipients\r\n" : "554 5.5.1 No valid recipients\r\n";
   }
   if (!refusal.empty()) {
     // The message behind a refused DATA must not be read as commands.
