@@ -55,6 +55,15 @@ std::string_view word(transfer::Outcome outcome) {
 
 RoadMeter::RoadMeter() : registry_(kRows) {}
 
+void RoadMeter::asked(const mediator::Answer& answer) {
+  registry_.add(kMediatorAsked, mediator::word(answer.outcome));
+  if (answer.old_secret) registry_.add(kMediatorOldSecret);
+}
+
+void RoadMeter::ended(mediator::End end) { registry_.add(kMediatorEnded, mediator::word(end)); }
+
+void RoadMeter::turned_away(std::string_view why) { registry_.add(kMediatorEnded, why); }
+
 void RoadMeter::session(const session::SessionSummary& s) {
   registry_.add(kSessions, word(s.end));
   registry_.add(kOctetsIn, {}, static_cast<double>(s.octets_in));

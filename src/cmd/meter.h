@@ -10,10 +10,11 @@
 #include "gate/egress/egress.h"
 #include "gate/mx/mx.h"
 #include "road/inbound/inbound.h"
+#include "service/mediator/mediator.h"
 
 namespace sekisho::cmd {
 
-class RoadMeter final : public inbound::Meter, public egress::Meter {
+class RoadMeter final : public inbound::Meter, public egress::Meter, public mediator::Meter {
  public:
   RoadMeter();
   void session(const session::SessionSummary& summary) override;
@@ -24,6 +25,9 @@ class RoadMeter final : public inbound::Meter, public egress::Meter {
   void duplicate() override;
   void outgoing(transfer::Outcome outcome) override;
   void change(mediation::Change change) override;
+  void asked(const mediator::Answer& answer) override;
+  void ended(mediator::End end) override;
+  void turned_away(std::string_view why) override;
   void certificate(bool loaded);  // else refused
   void certificates_expire(const std::vector<std::pair<std::string, double>>& seconds_by_name);
   void reload(bool in_force);  // else refused

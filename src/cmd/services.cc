@@ -9,6 +9,7 @@
 #include "cmd/certificate_watch.h"
 #include "cmd/control_desk.h"
 #include "cmd/egress_service.h"
+#include "cmd/mediator_service.h"
 #include "cmd/present.h"
 #include "cmd/server.h"
 #include "cmd/signing_watch.h"
@@ -200,6 +201,7 @@ void add_services(Server& server) {
   server.services.push_back(std::make_unique<MxService>(server));
   server.services.push_back(std::make_unique<EgressService>(server));
   server.services.push_back(std::move(roads));
+  server.services.push_back(std::make_unique<MediatorService>(server));
   server.services.push_back(std::make_unique<ControlService>(server));
   server.services.push_back(std::make_unique<MetricsService>(server));
   server.services.push_back(std::make_unique<CertificateService>(server));

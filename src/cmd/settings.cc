@@ -40,6 +40,7 @@ class Builder {
     stores();
     out_.signing = read_signing_keys(out_.values, problems_, out_.warnings);
     read_egress(out_, problems_);
+    out_.mediator = read_mediator(out_.values, problems_, out_.warnings);
     if (!problems_.empty()) return core::error(problems_);
     return std::move(out_);
   }

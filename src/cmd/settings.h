@@ -8,6 +8,7 @@
 #include "base/dns/stub.h"
 #include "base/dns/zone.h"
 #include "base/io/keychain.h"
+#include "cmd/mediator_settings.h"
 #include "gate/egress/egress.h"
 #include "gate/mx/mx.h"
 #include "road/connection/connection.h"
@@ -44,6 +45,7 @@ struct Settings {
   std::vector<io::Endpoint> egress_listen;
   session::Settings egress_session;
   std::shared_ptr<const egress::Config> egress;
+  MediatorSettings mediator;
   std::vector<config::Problem> warnings;  // it can be served so, yet something should be done
 };
 

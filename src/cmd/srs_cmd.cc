@@ -77,6 +77,12 @@ std::string_view word(srs::Form form) {
   return kWords[static_cast<std::size_t>(form)];
 }
 
+core::Result<srs::Mailbox, srs::SrsError> unquoted(const std::string& text) {
+  auto wire = srs::from_wire(text);
+  if (!wire) return core::error(wire.error());
+  return std::move(wire->mailbox);
+}
+
 int rewrite(const Cli& cli, const SrsOptions& o) {
   // Mail::SRS takes a whole address as alias too.
   const auto at = o.domain.rfind('@');
@@ -88,7 +94,9 @@ int rewrite(const Cli& cli, const SrsOptions& o) {
   if (!file) return cli.usage_error("--secret: " + file.error());
   const srs::Rewriter rewriter(std::move(file->secrets),
                                {static_cast<std::size_t>(o.hash_length), o.separator.front(), o.max_age_days});
-  const auto mailbox = srs::split_plain(o.target);
+  // Servers may have put quotes around it, as Postfix does where two dots meet.
+  const bool quoted = o.verb == "reverse" && o.target.starts_with('"');
+  const auto mailbox = quoted ? unquoted(o.target) : srs::split_plain(o.target);
   if (!mailbox) return refused(o, mailbox.error());
   if (o.verb == "forward") {
     const auto made = rewriter.forward(*mailbox, alias, o.now_s());
@@ -101,7 +109,7 @@ int rewrite(const Cli& cli, const SrsOptions& o) {
   if (!ours)
     std::fprintf(stderr, "sekisho srs: note: %s is not under %s, but the hash is ours\n",
                  core::printable(mailbox->host).c_str(), core::printable(alias).c_str());
-  return done(o, back->mailbox.text(),
+  return done(o, quoted ? srs::to_wire(back->mailbox, true) : back->mailbox.text(),
               {{"form", word(back->form)},
                {"age_days", back->form == srs::Form::kSrs0 ? boost::json::value(back->age_days) : nullptr},
                {"secret", back->secret + 1},

@@ -187,8 +187,8 @@ std::string become_user(const Settings& settings) {
 std::vector<std::string> files_of(const Server& s) {
   std::vector<std::string> out{s.config_file};
   for (const auto& [key, path] : paths_of(s.settings.values)) {
-    const bool own =
-        key == "server.state_dir" || key == "control.socket" || key == "log.file" || key.ends_with(".folder");
+    const bool own = key == "server.state_dir" || key == "control.socket" || key == "log.file" ||
+                     key == "mediator.listen_unix" || key.ends_with(".folder");
     if (!own) out.push_back(path);
   }
   return out;
@@ -203,6 +203,7 @@ process::Cage cage_of(const Server& s) {
   for (const auto& hop : s.settings.hops)
     if (!hop.folder.empty()) cage.write.push_back(hop.folder);
   if (!s.settings.log_file.empty()) cage.write.push_back(parent_of(s.settings.log_file));
+  if (const auto& path = s.settings.mediator.doors.unix_socketmap; !path.empty()) cage.write.push_back(parent_of(path));
   return cage;
 }
 

@@ -22,6 +22,7 @@ std::vector<config::Option> rows() {
 #include "road/inbound/options.def"
 #include "road/mediation/options.def"
 #include "road/verdict/options.def"
+#include "service/mediator/options.def"
 #include "transfer/options.def"
 #undef OPTION
 #undef OPTION_AT_START
