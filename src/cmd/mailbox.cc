@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/core/budget.h"
+#include "base/core/text.h"
 #include "cmd/files.h"
 #include "mail/address/mailbox.h"
 #include "mail/message/message.h"
@@ -136,6 +137,32 @@ std::string likely_mail_from(const std::string& octets) {
       if (mailbox.address) return mailbox.address->text();
   }
   return "";
+}
+
+std::optional<core::IpAddress> likely_client(const mail::Message& message) {
+  for (const auto* field : message.all("Received")) {
+    const std::string_view value = field->value;
+    for (std::size_t at = value.find('['); at != std::string_view::npos; at = value.find('[', at + 1)) {
+      auto text = value.substr(at + 1, value.find(']', at) - at - 1);
+      if (core::istarts_with(text, "IPv6:")) text.remove_prefix(5);
+      const auto ip = core::IpAddress::parse(text);
+      if (!ip || ip->is_loopback()) continue;
+      const bool inner = ip->is_v4() && (ip->in_prefix(core::IpAddress::v4(0x0a000000), 8) ||
+                                         ip->in_prefix(core::IpAddress::v4(0xac100000), 12) ||
+                                         ip->in_prefix(core::IpAddress::v4(0xc0a80000), 16));
+      if (!inner) return ip;
+    }
+  }
+  return {};
+}
+
+std::string likely_helo(const mail::Message& message) {
+  const auto* field = message.first("Received");
+  if (!field) return "";
+  const auto value = core::trim_fws(field->value);
+  if (!core::istarts_with(value, "from ")) return "";
+  const auto rest = value.substr(5);
+  return std::string(rest.substr(0, rest.find_first_of(" \t\r\n(;")));
 }
 
 }  // namespace sekisho::cmd

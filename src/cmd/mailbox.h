@@ -3,10 +3,13 @@
 // order of their names. In a folder each file is one message; a leading mbox "From " line is taken off. In an mbox
 // ">From " quoting is undone (mboxrd).
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/core/ip_address.h"
 #include "base/core/result.h"
+#include "mail/message/message.h"
 
 namespace sekisho::cmd {
 
@@ -29,5 +32,10 @@ class Mailbox {
 // What an outsider would say in MAIL FROM: the Return-Path when the message has one, else the first address of From; ""
 // when neither can be used.
 std::string likely_mail_from(const std::string& octets);
+
+// Who brought the mail to the border: the topmost Received field that names an address which is not private. Nothing is
+// trusted here, it is only the best that an old mailbox can tell.
+std::optional<core::IpAddress> likely_client(const mail::Message& message);
+std::string likely_helo(const mail::Message& message);
 
 }  // namespace sekisho::cmd

@@ -15,7 +15,7 @@ namespace sekisho::cmd {
 namespace {
 
 struct Wanted {
-  std::string name, type, zone, resolver, policy_file, psl_file, language = "en";
+  std::string name, type, zone, resolver, policy_file, psl_file, mailbox, config, language = "en";
   std::vector<std::string> selectors;
   std::optional<std::string> text;
   bool json = false;
@@ -83,11 +83,17 @@ int record_lint(const Arguments& arguments) {
   cli.octets("--text", w.text, "this record instead of the published one: its text, or master-file strings in quotes");
   cli.text("--policy", w.policy_file, "the MTA-STS policy file, as fetched");
   cli.text("--psl", w.psl_file, "public suffix list file; the system's when left out");
+  cli.text("--simulate", w.mailbox,
+           "with --text: what it would have changed for the mails of this mbox file or folder");
+  cli.text("--ledger", w.config, "with --text: the same for the mails in the ledger of this config file");
   cli.text("--zone", w.zone, "master file laid over the DNS");
   cli.text("--resolver", w.resolver, "ask this resolver, HOST:PORT");
   cli.choice("--lang", w.language, {"en", "ja"}, "language of the report");
   cli.flag("--json", w.json, "one JSON document on standard output");
   if (const auto status = cli.parse(arguments)) return *status;
+  if (!w.mailbox.empty() && !w.config.empty()) return cli.usage_error("give one of --simulate and --ledger");
+  if (!w.text && (!w.mailbox.empty() || !w.config.empty()))
+    return cli.usage_error("--simulate and --ledger ask what a new record changes: give it with --text");
   std::optional<records::Text> text;
   if (w.text) {
     auto read = read_record_text(*w.text);
@@ -113,20 +119,23 @@ int record_lint(const Arguments& arguments) {
     const bool selects = type == records::Type::kDkim || type == records::Type::kBimi;
     const auto place = records::place_of(type, orders->domain, !selects ? "" : selector.empty() ? "default" : selector);
     if (!place) return cli.usage_error("--text: there is no room for its label before '" + orders->domain.text() + "'");
-    laid = records::lay_over(place->name(), std::move(*text), **resolver);
+    laid = records::lay_over(type, place->name(), std::move(*text), **resolver);
   }
   core::Budget budget;
   budget.dns_queries = 300;
   const auto sheets = io::run(records::examine(*orders, laid ? *laid : **resolver, budget));
   const int status = exit_status(sheets);
-  if (w.json) {
-    boost::json::array all;
-    for (const auto& sheet : sheets) all.push_back(to_json(sheet));
-    print_json(
-        boost::json::object{{"domain", orders->domain.text()}, {"ok", status == 0}, {"records", std::move(all)}});
-  } else {
-    print_sheets(sheets, w.language == "ja");
+  if (!w.json) print_sheets(sheets, w.language == "ja");
+  boost::json::object document{{"domain", orders->domain.text()}, {"ok", status == 0}};
+  document["records"] = sheets_json(sheets);
+  const Simulation simulation{orders->types.empty() ? records::Type::kSpf : orders->types.front(), &orders->domain,
+                              w.mailbox, w.config};
+  if (simulation.wanted()) {
+    auto shown = simulate(simulation, **resolver, *laid, !w.json, w.language == "ja");
+    if (!shown) return cli.usage_error(shown.error());
+    document["simulation"] = std::move(*shown);
   }
+  if (w.json) print_json(document);
   return status;
 }
 

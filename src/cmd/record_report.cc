@@ -26,7 +26,7 @@ std::size_t count_of(const records::Sheet& sheet, Severity severity) {
 
 json::value or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(utf8(text)); }
 
-json::object to_json(const records::SpfCost& cost) {
+json::object cost_json(const records::SpfCost& cost) {
   json::array tree;
   for (const auto& node : cost.tree)
     tree.push_back({{"domain", node.domain},
@@ -51,7 +51,7 @@ std::string_view severity_ja(Severity severity) {
   return kWords[static_cast<std::size_t>(severity)];
 }
 
-void print(const records::SpfCost& cost, bool japanese) {
+void print_cost(const records::SpfCost& cost, bool japanese) {
   std::printf(japanese ? "  問い合わせ %u/10、空振り IPv4 %u/2・IPv6 %u/2、応答 %zu オクテット%s\n"
                        : "  look-ups %u of 10, void %u (IPv4) %u (IPv6) of 2, reply %zu octets%s\n",
               cost.lookups, cost.void_v4, cost.void_v6, cost.answer_octets,
@@ -63,7 +63,7 @@ void print(const records::SpfCost& cost, bool japanese) {
   }
 }
 
-void print(const records::Sheet& sheet, const records::Problem& p, bool japanese) {
+void print_problem(const records::Sheet& sheet, const records::Problem& p, bool japanese) {
   const auto& rule = *p.rule;
   std::string place;
   if (p.octet) place = (japanese ? " (オクテット " : " (octet ") + std::to_string(*p.octet) + ")";
@@ -75,9 +75,7 @@ void print(const records::Sheet& sheet, const records::Problem& p, bool japanese
               std::string(rule.rfc).c_str());
 }
 
-}  // namespace
-
-json::object to_json(const records::Problem& p) {
+json::object problem_json(const records::Problem& p) {
   const auto& rule = *p.rule;
   return {{"severity", word(rule.severity)},
           {"code", rule.code},
@@ -89,7 +87,7 @@ json::object to_json(const records::Problem& p) {
           {"octet", p.octet ? json::value(*p.octet) : json::value(nullptr)}};
 }
 
-json::object to_json(const records::Sheet& sheet) {
+json::object sheet_json(const records::Sheet& sheet) {
   json::array texts, problems;
   for (const auto& text : sheet.texts) {
     json::array strings;
@@ -99,15 +97,23 @@ json::object to_json(const records::Sheet& sheet) {
     if (strings.empty()) strings.push_back(json::value(utf8(text.octets)));
     texts.push_back(std::move(strings));
   }
-  for (const auto& p : sheet.problems) problems.push_back(to_json(p));
+  for (const auto& p : sheet.problems) problems.push_back(problem_json(p));
   return {{"type", word(sheet.type)},
           {"name", utf8(sheet.name)},
           {"selector", or_null(sheet.selector)},
           {"status", word(sheet.status)},
           {"record", or_null(sheet.record)},
           {"texts", std::move(texts)},
-          {"cost", sheet.cost ? json::value(to_json(*sheet.cost)) : json::value(nullptr)},
+          {"cost", sheet.cost ? json::value(cost_json(*sheet.cost)) : json::value(nullptr)},
           {"problems", std::move(problems)}};
+}
+
+}  // namespace
+
+json::array sheets_json(const std::vector<records::Sheet>& sheets) {
+  json::array out;
+  for (const auto& sheet : sheets) out.push_back(sheet_json(sheet));
+  return out;
 }
 
 void print_sheets(const std::vector<records::Sheet>& sheets, bool japanese) {
@@ -123,10 +129,10 @@ void print_sheets(const std::vector<records::Sheet>& sheets, bool japanese) {
     if (sheet.record.empty() && sheet.problems.empty()) continue;
     std::printf("\n%s  %s\n", std::string(word(sheet.type)).c_str(), sheet.name.c_str());
     if (!sheet.record.empty()) std::printf("  \"%s\"\n", core::printable(sheet.record, 1000).c_str());
-    if (sheet.cost) print(*sheet.cost, japanese);
+    if (sheet.cost) print_cost(*sheet.cost, japanese);
     for (const auto severity : {Severity::kError, Severity::kWarning, Severity::kNote})
       for (const auto& p : sheet.problems)
-        if (p.rule->severity == severity) print(sheet, p, japanese);
+        if (p.rule->severity == severity) print_problem(sheet, p, japanese);
   }
 }
 

@@ -29,34 +29,6 @@ struct Tally {
   std::string slowest;
 };
 
-// Who brought the mail to the border: the topmost Received field that names an address which is not private. Nothing is
-// trusted here, it is only the best that an old mailbox can tell.
-std::optional<core::IpAddress> likely_client(const mail::Message& message) {
-  for (const auto* field : message.all("Received")) {
-    const std::string_view value = field->value;
-    for (std::size_t at = value.find('['); at != std::string_view::npos; at = value.find('[', at + 1)) {
-      auto text = value.substr(at + 1, value.find(']', at) - at - 1);
-      if (core::istarts_with(text, "IPv6:")) text.remove_prefix(5);
-      const auto ip = core::IpAddress::parse(text);
-      if (!ip || ip->is_loopback()) continue;
-      const bool inner = ip->is_v4() && (ip->in_prefix(core::IpAddress::v4(0x0a000000), 8) ||
-                                         ip->in_prefix(core::IpAddress::v4(0xac100000), 12) ||
-                                         ip->in_prefix(core::IpAddress::v4(0xc0a80000), 16));
-      if (!inner) return ip;
-    }
-  }
-  return {};
-}
-
-std::string likely_helo(const mail::Message& message) {
-  const auto* field = message.first("Received");
-  if (!field) return "";
-  const auto value = core::trim_fws(field->value);
-  if (!core::istarts_with(value, "from ")) return "";
-  const auto rest = value.substr(5);
-  return std::string(rest.substr(0, rest.find_first_of(" \t\r\n(;")));
-}
-
 void count(const Judged& judged, const std::string& name, Tally& tally) {
   ++tally.mails;
   ++tally.actions[std::string(verdict::word(judged.verdict.action))];

@@ -215,42 +215,54 @@ Problems lint_text(Type type, const std::string& name, const Text& text, core::B
 }
 
 namespace {
+std::string rdata_of(const Text& text) {
+  std::string out;
+  std::size_t at = 0;
+  for (const std::size_t size : text.string_sizes) {
+    const auto piece = std::string_view(text.octets).substr(std::min(at, text.octets.size()), size);
+    out.append(1, static_cast<char>(piece.size())).append(piece);
+    at += size;
+  }
+  return out;
+}
+
 class LaidOver final : public dns::Resolver {
  public:
-  LaidOver(dns::Name name, Text text, dns::Resolver& below) : name_(std::move(name)), below_(below) {
+  LaidOver(Type type, dns::Name name, Text text, dns::Resolver& below)
+      : type_(type), name_(std::move(name)), text_(std::move(text)), below_(below) {}
+  dns::AnswerPtr ready(const dns::Name& name, dns::Type type) override {
+    return is_ours(name, type) ? nullptr : below_.ready(name, type);
+  }
+  core::Task<dns::AnswerPtr> lookup(dns::Name name, dns::Type type, core::Budget& budget) override {
+    const bool ours = is_ours(name, type);
+    auto asking = below_.lookup(std::move(name), type, budget);
+    const dns::AnswerPtr there = co_await asking;
+    if (!ours) co_return there;
     auto answer = std::make_shared<dns::Answer>();
     answer->code = dns::Code::kRecords;
     answer->canonical = name_;
-    std::string rdata;
-    std::size_t at = 0;
-    for (const std::size_t size : text.string_sizes) {
-      const auto piece = std::string_view(text.octets).substr(std::min(at, text.octets.size()), size);
-      rdata.append(1, static_cast<char>(piece.size())).append(piece);
-      at += size;
+    answer->texts.push_back(text_.octets);
+    if (text_.string_sizes.size() > 1) answer->raw.push_back(rdata_of(text_));
+    for (std::size_t i = 0; i < there->texts.size(); ++i) {
+      if (is_meant(type_, there->texts[i])) continue;
+      answer->texts.push_back(there->texts[i]);
+      answer->raw.resize(answer->texts.size());
+      if (i < there->raw.size()) answer->raw.back() = there->raw[i];
     }
-    if (text.string_sizes.size() > 1) answer->raw.push_back(std::move(rdata));
-    answer->texts.push_back(std::move(text.octets));
-    answer_ = std::move(answer);
-  }
-  dns::AnswerPtr ready(const dns::Name& name, dns::Type type) override {
-    return is_ours(name, type) ? answer_ : below_.ready(name, type);
-  }
-  core::Task<dns::AnswerPtr> lookup(dns::Name name, dns::Type type, core::Budget& budget) override {
-    if (is_ours(name, type)) co_return answer_;
-    auto asking = below_.lookup(std::move(name), type, budget);
-    co_return co_await asking;
+    co_return answer;
   }
 
  private:
   bool is_ours(const dns::Name& name, dns::Type type) const { return type == dns::Type::kTxt && name == name_; }
+  Type type_;
   dns::Name name_;
+  Text text_;
   dns::Resolver& below_;
-  dns::AnswerPtr answer_;
 };
 }  // namespace
 
-std::unique_ptr<dns::Resolver> lay_over(dns::Name name, Text text, dns::Resolver& below) {
-  return std::make_unique<LaidOver>(std::move(name), std::move(text), below);
+std::unique_ptr<dns::Resolver> lay_over(Type type, dns::Name name, Text text, dns::Resolver& below) {
+  return std::make_unique<LaidOver>(type, std::move(name), std::move(text), below);
 }
 
 }  // namespace sekisho::records

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/core/budget.h"
+#include "base/core/result.h"
 #include "base/core/task.h"
 #include "base/dns/dns.h"
 #include "mail/address/address.h"
@@ -106,7 +107,25 @@ struct Orders {
 // Asks and lints. Some tens of look-ups, at most what the budget has: without it there is an answer that says so.
 core::Task<std::vector<Sheet>> examine(const Orders& orders, dns::Resolver& resolver, core::Budget& budget);
 
-// Answers TXT of one name from `text`, everything else from below, which must outlive it: a record before it is there.
-std::unique_ptr<dns::Resolver> lay_over(dns::Name name, Text text, dns::Resolver& below);
+// The DNS as it would be with this record in the place of those of its type; `below` must outlive it.
+std::unique_ptr<dns::Resolver> lay_over(Type type, dns::Name name, Text text, dns::Resolver& below);
+
+// What a record to be made shall say. Empty: left out.
+struct Wish {
+  Type type = Type::kSpf;
+  bool a = false, mx = false;                          // SPF, Sender ID
+  std::vector<std::string> ip4, ip6, hosts, includes;  // hosts: a:NAME
+  std::string redirect, all = "~all", scopes = "mfrom,pra";
+  std::string policy = "none", subdomains, nonexistent;  // DMARC
+  std::vector<std::string> rua, ruf;                     // with or without mailto:; TLS-RPT too
+  bool strict = false, testing = false;                  // testing: DKIM, DomainKeys and DMARC
+  bool signs_all = false;                                // DomainKeys
+  std::string key;                                       // DKIM: "v=DKIM1; k=...; p=..." of the key
+  std::string id, logo, certificate;                     // MTA-STS, BIMI
+};
+// The text, or what is wrong with the wish: an octet that cannot stand in a record, a value that is missing.
+core::Result<std::string, std::string> build_text(const Wish& wish);
+// A line for a master file, its strings of at most 255 octets.
+std::string zone_line(const mail::Domain& name, std::string_view text);
 
 }  // namespace sekisho::records

@@ -183,7 +183,7 @@ TEST(Records, LoopsAndTenThousandIncludesEnd) {
   std::string many = "v=spf1";
   for (int i = 0; i < 10'000; ++i) many += " include:i" + std::to_string(i) + ".example";
   const auto below = dns::make_overlay(*dns::Zone::parse("$ORIGIN .\n"), nullptr);
-  const auto resolver = lay_over(*dns::Name::parse("x.example"), {many + " -all", {}}, *below);
+  const auto resolver = lay_over(Type::kSpf, *dns::Name::parse("x.example"), {many + " -all", {}}, *below);
   core::Budget budget{.dns_queries = 50};
   const auto sheets = core::run_ready(examine(orders_for({Type::kSpf}), *resolver, budget));
   const auto got = codes_of(sheets[0].problems);
