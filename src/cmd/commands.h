@@ -20,6 +20,7 @@ int authres(const Arguments& arguments);
 int record(const Arguments& arguments);
 int srs(const Arguments& arguments);
 int graph(const Arguments& arguments);
+int init(const Arguments& arguments);
 int trace(const Arguments& arguments);
 int ledger(const Arguments& arguments);
 int replay(const Arguments& arguments);
