@@ -29,7 +29,8 @@ class Difference(differ.Difference):
 NAMES = Names({
     "sending address not signed": ("ours", "RFC 4870 sections 3.1 and 3.3",
                                    lambda d: d.stricter("(Sender|From) is not signed$", "author_above", "header_list", "sender", "mail_changed")),
-    "several sending addresses": ("ours", "RFC 5322 section 3.6: one From, at most one Sender", lambda d: d.stricter("more than one (Sender|From) field", "author_twice", "author_above", "sender")),
+    "several sending addresses": ("ours", "RFC 5322 section 3.6: one From, at most one Sender", lambda d: d.stricter("more than one (Sender|From) field", "author_twice", "author_above", "sender")
+                                  or d.stricter("no sending address in Sender or From", "author_twice")),
     "Sender without an address": ("both", "RFC 4870 section 3.1: Sender comes before From",
                                   lambda d: d.stricter("no sending address in Sender or From", "sender")),
     "folded sending address": ("ours", "RFC 5322 section 2.2.3", lambda d: d.milder("bad identity", "author") and b"\r\nFrom:\r\n\t" in d.mail),
