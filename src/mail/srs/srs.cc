@@ -59,7 +59,7 @@ std::optional<std::array<std::string_view, N>> fields(std::string_view text) {
 std::optional<std::array<std::string_view, 3>> fields1(std::string_view rest) {
   const auto found = fields<3>(rest);
   if (!found || (*found)[0].empty() || (*found)[0].find('.') != std::string_view::npos) return {};
-  if ((*found)[2].size() < 2 || !is_separator((*found)[2][0]) || !mail::Domain::parse((*found)[1])) return {};
+  if ((*found)[2].empty() || !is_separator((*found)[2][0]) || !mail::Domain::parse((*found)[1])) return {};
   return found;
 }
 

@@ -134,7 +134,7 @@ TEST(Srs, QuotesStandAroundTheWholeLocalPart) {
 TEST(Srs, WhatOnlyLooksLikeAnSrs1IsWrapped) {
   const auto rewriter = one();
   for (const std::string local : {"SRS1=", "SRS1=x", "SRS1=a=b.example", "SRS1=a=b.example=x",
-                                  "SRS1=old.example==h=t=h=u", "SRS1+h=no host=+x", "SRS1=h=b.example=="}) {
+                                  "SRS1=old.example==h=t=h=u", "SRS1+h=no host=+x"}) {
     const auto made = rewriter.forward({local, "other.example"}, "fwd1.example", kNow);
     ASSERT_TRUE(made) << local;
     EXPECT_EQ(made->form, Form::kSrs0) << local;
