@@ -1,0 +1,151 @@
+#include "road/mediation/mediation.h"
+
+#include <gtest/gtest.h>
+
+#include "road/identity/domainkeys/domainkeys.h"
+
+namespace sekisho::mediation {
+namespace {
+
+mail::Domain domain(const char* text) { return *mail::Domain::parse(text); }
+
+Settings settings(bool seal = true) {
+  auto keys = std::make_shared<signing::KeyTable>();
+  static const auto key = signature::PrivateKey::generate(signature::KeyType::kEd25519);
+  for (const char* name : {"own.example", "lists.example"})
+    keys->add({domain(name), "", false, true, false, "s1", "file", key, 1});
+  Settings out;
+  out.keys = keys;
+  out.lists.push_back({domain("lists.example"), "", *mail::Address::parse("friends@lists.example"), "Friends"});
+  out.authserv_id = "mx.own.example";
+  if (seal) out.sealer = std::make_shared<const Sealer>(Sealer{domain("own.example"), "arc1", key});
+  return out;
+}
+
+struct Case {
+  std::string header, mail_from;
+  std::optional<dmarc::Policy> policy = {};
+};
+
+struct Made {
+  Plan plan;
+  std::shared_ptr<const mail::Message> before;
+  std::optional<Applied> applied;
+  std::string words() const {
+    std::string out(word(plan.path));
+    for (const auto& step : plan.steps) out += " " + std::string(word(step.change)) + "=" + step.value;
+    return out;
+  }
+};
+
+Made make(const Case& c, const Settings& s = settings()) {
+  core::Budget budget;
+  Made out;
+  out.before = *mail::Message::parse(c.header + "\r\nbody\r\n.\r\nend\r\n", budget);
+  const auto author = author::evaluate(*out.before, budget, false);
+  const arc::Evaluation chain;
+  const Facts facts{*out.before, author, c.mail_from, c.policy, &chain};
+  out.plan = plan(facts, s);
+  auto applied = apply(out.before, out.plan, s, &chain, {"mx.own.example", 0, {}}, 1'767'225'600,
+                       "Thu, 1 Jan 2026 00:00:00 +0000");
+  if (applied) out.applied = std::move(*applied);
+  return out;
+}
+
+std::string value(const mail::Message& message, const char* name) {
+  const auto all = message.all(name);
+  EXPECT_LE(all.size(), 1u);
+  return all.empty() ? "-" : std::string(all.front()->value);
+}
+
+TEST(Mediation, OwnMailIsSignedAndNothingElse) {
+  const Made made = make({"From: joe@own.example\r\n", "joe@own.example"});
+  EXPECT_EQ(made.words(), "own dkim=own.example");
+  EXPECT_EQ(made.applied->message, made.before);
+  ASSERT_EQ(made.applied->prepend.size(), 1u);
+  EXPECT_TRUE(made.applied->prepend[0].starts_with("DKIM-Signature:"));
+}
+
+TEST(Mediation, ForwardedMailStaysAsItIs) {
+  const Made made = make({"From: a@bank.example\r\n", "SRS0=abc=xy=bank.example=a@own.example"});
+  EXPECT_EQ(made.words(), "forward arc=own.example");
+  EXPECT_EQ(made.applied->message, made.before);
+  EXPECT_EQ(made.applied->prepend.size(), 3u);
+  EXPECT_EQ(make({"From: a@bank.example\r\n", "a@bank.example"}, settings(false)).words(), "forward");
+}
+
+TEST(Mediation, ForwardedMailWithResentFrom) {
+  Settings s = settings(false);
+  s.resent = Resent::kFrom;
+  s.forward_address = *mail::Address::parse("forward@own.example");
+  const Made made =
+      make({"Delivered-To: x@elsewhere.example\r\nDelivered-To: bob@own.example\r\nFrom: a@bank.example\r\n",
+            "a@bank.example"},
+           s);
+  EXPECT_EQ(made.words(), "forward resent=bob@own.example");
+  EXPECT_EQ(value(*made.applied->message, "Resent-From"), " <bob@own.example>");
+  EXPECT_EQ(make({"From: a@bank.example\r\n", ""}, s).words(), "forward resent=forward@own.example");
+}
+
+TEST(Mediation, ThirdPartyGetsASender) {
+  const Made made = make({"From: ceo@company.example\r\n", "user@own.example"});
+  EXPECT_EQ(made.words(), "third-party sender=user@own.example dkim=own.example");
+  EXPECT_EQ(value(*made.applied->message, "Sender"), " <user@own.example>");
+  EXPECT_EQ(make({"From: ceo@company.example\r\nSender: x@own.example\r\n", "user@own.example"}).words(),
+            "third-party dkim=own.example");
+}
+
+TEST(Mediation, AListMungesFromOnlyForAStrictAuthor) {
+  const std::string header =
+      "List-Id: Friends <friends.lists.example>\r\nFrom: \"Alice, A.\" <alice@bank.example>\r\nSubject: x\r\n";
+  const Made strict = make({header, "bounce-1@lists.example", dmarc::Policy::kReject});
+  EXPECT_EQ(strict.words(),
+            "list from=friends@lists.example reply_to=alice@bank.example dkim=lists.example arc=own.example");
+  EXPECT_EQ(value(*strict.applied->message, "From"), " \"Alice, A. via Friends\"\r\n <friends@lists.example>");
+  EXPECT_EQ(value(*strict.applied->message, "Reply-To"), " \"Alice, A.\" <alice@bank.example>");
+  EXPECT_EQ(strict.applied->message->body().size(), strict.before->body().size());
+  const Made none = make({header, "bounce-1@lists.example", dmarc::Policy::kNone});
+  EXPECT_EQ(none.words(), "list sender=friends@lists.example dkim=lists.example arc=own.example");
+  EXPECT_EQ(value(*none.applied->message, "From"), " \"Alice, A.\" <alice@bank.example>");
+  EXPECT_EQ(make({header, "bounce-1@lists.example"}).plan.remarks.front().code, "mediation_list_policy_unknown");
+}
+
+TEST(Mediation, ReplyToOfTheListKeepsTheAuthorToo) {
+  const Made made =
+      make({"List-Id: <f.lists.example>\r\nReply-To: friends@lists.example\r\nFrom: alice@bank.example\r\n",
+            "b@lists.example", dmarc::Policy::kQuarantine});
+  EXPECT_EQ(value(*made.applied->message, "Reply-To"), " friends@lists.example,\r\n alice@bank.example");
+  EXPECT_EQ(value(*made.applied->message, "From"), " \"alice via Friends\"\r\n <friends@lists.example>");
+}
+
+TEST(Mediation, AListIdAloneIsNoList) {
+  const std::string header = "List-Id: <friends.lists.example>\r\nFrom: alice@bank.example\r\n";
+  EXPECT_EQ(make({header, "evil@bank.example"}, settings(false)).words(), "forward");
+  EXPECT_EQ(make({"List-Id: <x.lists.example>\r\n" + header, "b@lists.example"}, settings(false)).plan.path,
+            Path::kThirdParty);
+}
+
+TEST(Mediation, NamesThatTryToBreakOut) {
+  for (const char* from :
+       {"\"a\\\" <x@y>, \" <alice@bank.example>", "=?utf-8?Q?a=22?= <alice@bank.example>", "(c) alice@bank.example",
+        "\"x@trusted.example\" <alice@bank.example>", "\"\\\" <alice@bank.example>"}) {
+    const Made made = make({"List-Id: <f.lists.example>\r\nFrom: " + std::string(from) + "\r\n", "b@lists.example",
+                            dmarc::Policy::kReject});
+    if (made.plan.steps.empty() || made.plan.steps.front().change != Change::kMungeFrom) continue;
+    core::Budget budget;
+    const auto author = author::evaluate(*made.applied->message, budget, false);
+    ASSERT_EQ(author.addresses.size(), 1u) << from << value(*made.applied->message, "From");
+    EXPECT_EQ(author.addresses.front().text(), "friends@lists.example") << from;
+  }
+}
+
+TEST(Mediation, EveryReasonHasItsTexts) {
+  for (const auto& row : road::finding_texts())
+    if (row.room == "mediation") EXPECT_FALSE(row.en.empty() || row.ja.empty());
+  const auto text = road::explain(make({"From: joe@own.example\r\n", ""}).plan.steps.front().why);
+  EXPECT_NE(text.en.find("own.example"), std::string::npos);
+  EXPECT_NE(text.ja, text.en);
+}
+
+}  // namespace
+}  // namespace sekisho::mediation
