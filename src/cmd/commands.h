@@ -29,6 +29,7 @@ int deny(const Arguments& arguments);
 int bypass(const Arguments& arguments);
 int receipt(const Arguments& arguments);
 int doctor(const Arguments& arguments);
+int survey(const Arguments& arguments);
 int lab(const Arguments& arguments);
 
 }  // namespace sekisho::cmd

@@ -38,6 +38,7 @@ constexpr Command kCommands[] = {
     {"bypass", "switch all refusals off or on again", sekisho::cmd::bypass},
     {"receipt", "open the receipt code of a refusal", sekisho::cmd::receipt},
     {"doctor", "look at DNS, certificates, machine and next hops; say what to change", sekisho::cmd::doctor},
+    {"survey", "what a list of domains publishes for its mail", sekisho::cmd::survey},
     {"lab", "send the lab's mails or a mailbox through the gate", sekisho::cmd::lab},
 };
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace sekisho::cmd {
@@ -29,6 +30,12 @@ void Progress::draw() const {
   std::string bar(full, '#');
   bar.resize(kWidth, '.');
   std::fprintf(stderr, "\r%s [%s] %zu/%zu", what_.c_str(), bar.c_str(), done_, all_);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
+  const double rate = static_cast<double>(done_ - skipped_) / seconds;
+  if (seconds > 2 && rate > 0) {
+    const auto left = static_cast<unsigned long>(static_cast<double>(all_ - std::min(all_, done_)) / rate);
+    std::fprintf(stderr, " %.0f/s, %lu:%02lu:%02lu left  ", rate, left / 3600, left / 60 % 60, left % 60);
+  }
   std::fflush(stderr);
 }
 
