@@ -122,6 +122,8 @@ def journey(folder, resolver):
     took = time.time() - began
     data = json.loads(first.stdout)
     print("%d names in %.1f s" % (data["names"], took))
+    if first.returncode or not data["done"]:
+        print(first.returncode, first.stderr.decode()[-500:], first.stdout.decode()[:300])
     need(first.returncode == 0 and data["done"] and data["names"] == COUNT + 4 and data["asked"] == COUNT + 4, "every name is answered or told as failed")
     need(data["garbage"] == [{"line": 1002, "text": "this is no name"}, {"line": len(lines), "text": "192.0.2.1"}], "garbage is told with its lines")
     need(b"list.txt:1002:" in first.stderr and data["duplicates"] == 1, "on stderr too; the name that stands twice is counted once")
