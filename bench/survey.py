@@ -95,6 +95,7 @@ def main():
     rates, cpus = [], []
     try:
         wait_port(nsd_port)
+        time.sleep(2)  # the port is open before the zone is read
         for turn in range(options.rounds):
             got = {}
             for who in (("dnsperf", "survey") if turn % 2 else ("survey", "dnsperf")):
