@@ -91,7 +91,12 @@ core::Task<Mended> mend(World& world, const Config& config, const session::Sessi
   core::Budget budget;
   out.author = author::evaluate(*message, budget, false);
   mediation::Facts known{*message, out.author, mail.path.text, {}, nullptr};
-  const auto path = mediation::path_of(known, config.mediation);
+  auto path = mediation::path_of(known, config.mediation);
+  // What our own gate let in from outside is nobody's of ours, whatever its From and return path say: a forged mail
+  // that an alias sends on would leave with our signature. A list's mail is the list manager's, from wherever the post
+  // came.
+  const bool signs = path == mediation::Path::kOwn || path == mediation::Path::kThirdParty;
+  if (signs && came_through_us(*message, config)) path = mediation::Path::kForward;
   if (mediation::asks_policy(path) && out.author.author_domain)
     known.policy = co_await policy_of(*out.author.author_domain, config, resolver);
   arc::Evaluation chain;
