@@ -134,6 +134,7 @@ core::Task<void> Mediator::Impl::serve(std::shared_ptr<Impl> self, int fd, std::
   if (session.peer.empty()) {
     const io::Endpoint remote = session.socket.remote();
     session.peer = remote.text();
+    session.socket.set_no_delay();  // the second half of a pipeline's answers would wait for an acknowledgement
     if (!core::in_any(self->limits.from, remote.ip)) {
       self->meter.turned_away("not_allowed");
       self->complain(session.peer, "not_allowed");
