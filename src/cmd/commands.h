@@ -21,6 +21,7 @@ int record(const Arguments& arguments);
 int srs(const Arguments& arguments);
 int graph(const Arguments& arguments);
 int init(const Arguments& arguments);
+int mediate(const Arguments& arguments);
 int trace(const Arguments& arguments);
 int ledger(const Arguments& arguments);
 int replay(const Arguments& arguments);

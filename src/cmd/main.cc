@@ -30,6 +30,7 @@ constexpr Command kCommands[] = {
     {"record", "lint or build the records a domain publishes, try them on past mail", sekisho::cmd::record},
     {"graph", "forged versus proven mail of a domain over time, as SVG", sekisho::cmd::graph},
     {"init", "three steps to join: what to publish, verify and sign, line by line", sekisho::cmd::init},
+    {"mediate", "explain what is done to a mail on its way out, and what survives", sekisho::cmd::mediate},
     {"trace", "who sent this, and what became of it?", sekisho::cmd::trace},
     {"ledger", "verify or show the ledger", sekisho::cmd::ledger},
     {"replay", "judge a whole mailbox and print the tables", sekisho::cmd::replay},

@@ -1,12 +1,35 @@
 #include "gate/egress/mend.h"
 
+#include <algorithm>
+
 #include "base/core/text.h"
 #include "mail/received/received.h"
 #include "road/identity/dkim/dkim.h"
 #include "road/identity/dmarc/dmarc.h"
+#include "road/identity/signature/signature.h"
 
 namespace sekisho::egress {
 namespace {
+
+class Hasher final : public mail::BodySink {
+ public:
+  void update(std::string_view octets) override { hash_.update(octets); }
+  std::string finish() { return hash_.finish(); }
+
+ private:
+  signature::Digest hash_{signature::Hash::kSha256};
+};
+
+trail::Digest digest_of(const mail::Message& message) {
+  Hasher hasher;
+  hasher.update(message.header_octets());
+  hasher.update("\r\n");
+  message.body().hash_into(hasher);
+  const std::string digest = hasher.finish();
+  trail::Digest out{};
+  std::copy(digest.begin(), digest.end(), out.begin());
+  return out;
+}
 
 std::string trace_field(const Config& config, const session::SessionFacts& facts, const Mail& mail,
                         std::int64_t now_s) {
@@ -109,6 +132,11 @@ core::Task<Mended> mend(World& world, const Config& config, const session::Sessi
     results = co_await results_of(*message, config, resolver, chain, now_s, world.pool);
     known.chain = &chain;
   }
+  std::function<void()> hash = [&] { out.digest = digest_of(*message); };
+  if (message->size() > dkim::kBigBytes)
+    co_await world.pool.run(hash);
+  else
+    hash();
   out.plan = mediation::plan(known, config.mediation, path);
   out.observed = config.observe || world.overrides.bypassed(now_s);
   if (!out.observed && !out.plan.steps.empty()) {

@@ -21,6 +21,7 @@ struct Mended {
   mediation::Plan plan;  // made, or only planned when observed
   bool observed = false;
   author::Author author;
+  trail::Digest digest{};              // of the message as it came
   std::optional<smtp::Reply> failure;  // 4xx: a mail that should be signed and cannot be waits
 };
 

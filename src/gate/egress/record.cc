@@ -4,30 +4,9 @@
 
 #include "base/core/text.h"
 #include "gate/egress/tell.h"
-#include "road/identity/signature/signature.h"
 
 namespace sekisho::egress {
 namespace {
-
-class Hasher final : public mail::BodySink {
- public:
-  void update(std::string_view octets) override { hash_.update(octets); }
-  std::string finish() { return hash_.finish(); }
-
- private:
-  signature::Digest hash_{signature::Hash::kSha256};
-};
-
-trail::Digest digest_of(const mail::Message& message) {
-  Hasher hasher;
-  hasher.update(message.header_octets());
-  hasher.update("\r\n");
-  message.body().hash_into(hasher);
-  const std::string digest = hasher.finish();
-  trail::Digest out{};
-  std::copy(digest.begin(), digest.end(), out.begin());
-  return out;
-}
 
 std::string message_id_of(const mail::Message& message) {
   const auto* field = message.first("Message-ID");
@@ -63,7 +42,7 @@ trail::Decided decided_of(const Config& config, const session::SessionFacts& fac
     out.author_address = core::printable(mended.author.addresses.front().text(), 320);
   if (mended.author.author_domain) out.author_domain = mended.author.author_domain->text();
   out.size_bytes = message.size();
-  out.digest = digest_of(message);
+  out.digest = mended.digest;
   for (const auto& step : mended.plan.steps)
     out.changes.push_back({std::string(mediation::word(step.change)), core::printable(step.value, 320),
                            core::printable(step.detail, 120), std::string(step.why.code)});

@@ -84,7 +84,7 @@ class Egress final : public session::Road {
 
  private:
   std::vector<Group> groups() const;
-  transfer::Envelope envelope_for(const Group& group, const mail::Message& message) const;
+  transfer::Envelope envelope_for(const Group& group, const Mended& mended) const;
   core::Task<int> open(Group& group, const transfer::Envelope& envelope, dns::Resolver& resolver);
   static core::Task<int> send(Group& group, std::shared_ptr<const mail::Message> message, transfer::Edits edits);
   core::Task<std::vector<smtp::Reply>> relay(std::shared_ptr<const mail::Message> message);
@@ -118,13 +118,15 @@ std::vector<Group> Egress::groups() const {
   return out;
 }
 
-transfer::Envelope Egress::envelope_for(const Group& group, const mail::Message& message) const {
+transfer::Envelope Egress::envelope_for(const Group& group, const Mended& mended) const {
+  const mail::Message& message = *mended.message;
   const std::string_view header = message.header_octets();
   const auto beyond_ascii = [](char c) { return static_cast<unsigned char>(c) > 127; };
   transfer::Envelope out;
   out.mail_from = mail_.path.text;
   out.eight_bit = mail_.parameters.body == smtp::BodyType::kEightBitMime;
   out.size_bytes = message.size();
+  for (const auto& field : mended.prepend) out.size_bytes += field.size() + 2;
   out.smtp_utf8 = mail_.parameters.smtp_utf8;
   out.utf8_header = out.smtp_utf8 && std::any_of(header.begin(), header.end(), beyond_ascii);
   for (const std::size_t place : group.places) out.rcpts.push_back(rcpts_[place].text);
@@ -192,7 +194,7 @@ core::Task<std::vector<smtp::Reply>> Egress::relay(std::shared_ptr<const mail::M
   if (mended.failure) co_return all(*mended.failure);
   std::vector<Group> groups = this->groups();
   std::vector<transfer::Envelope> envelopes;  // outlive the tasks
-  for (const Group& group : groups) envelopes.push_back(envelope_for(group, *mended.message));
+  for (const Group& group : groups) envelopes.push_back(envelope_for(group, mended));
   std::vector<core::Task<int>> opening;
   for (std::size_t i = 0; i < groups.size(); ++i) opening.push_back(open(groups[i], envelopes[i], *resolver));
   co_await core::when_all(std::move(opening));
