@@ -73,7 +73,17 @@ std::vector<EndRow> end_rows_of(const identity::Papers& before, const identity::
 }
 
 road::Text why_way_lost(const EndRow& row) {
-  const std::string code = std::string("mediation_end_") + row.method;
+  static constexpr std::pair<std::string_view, std::string_view> kCodes[] = {
+      {"spf", "mediation_end_spf"},
+      {"sender_id_mfrom", "mediation_end_sender_id_mfrom"},
+      {"sender_id_pra", "mediation_end_sender_id_pra"},
+      {"domainkeys", "mediation_end_domainkeys"},
+      {"dkim", "mediation_end_dkim"},
+      {"dmarc", "mediation_end_dmarc"},
+      {"arc", "mediation_end_arc"}};
+  std::string_view code;
+  for (const auto& [method, each] : kCodes)
+    if (method == row.method) code = each;
   return road::explain({"mediation", code, road::AuthResult::kNone, row.after.result});
 }
 
