@@ -92,6 +92,7 @@ int rewrite(const Cli& cli, const SrsOptions& o) {
                            "\" is not a domain name, as in srs.example.org");
   auto file = srs::read_secrets(o.secret_file, true);
   if (!file) return cli.usage_error("--secret: " + file.error());
+  for (const auto& warning : file->warnings) std::fprintf(stderr, "sekisho srs: warning: %s\n", warning.c_str());
   const srs::Rewriter rewriter(std::move(file->secrets),
                                {static_cast<std::size_t>(o.hash_length), o.separator.front(), o.max_age_days});
   // Servers may have put quotes around it, as Postfix does where two dots meet.

@@ -73,20 +73,23 @@ std::string fingerprint(const std::string& secret) {
   return core::hex(crypto::view(digest)).substr(0, 8);
 }
 
-core::Result<SecretFile, std::string> read_secrets(const std::string& path, bool pipe) {
+core::Result<SecretFile, std::string> read_secrets(const std::string& path, bool by_hand) {
   const auto failed = [&](const std::string& what) { return core::error(path + ": " + what); };
-  const Opened in{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | (pipe ? 0 : O_NONBLOCK))};
+  const Opened in{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | (by_hand ? 0 : O_NONBLOCK))};
   if (in.fd < 0)
     return failed(std::string(std::strerror(errno)) +
                   (errno == ENOENT ? "; make it: sekisho srs secret --new " + path : ""));
   struct stat about {};
   if (::fstat(in.fd, &about) != 0) return failed(std::strerror(errno));
-  if (!pipe && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) return failed("is not a plain file");
-  if (const std::string fault = mode_fault(path, about); !fault.empty()) return failed(fault);
+  if (!by_hand && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode)) return failed("is not a plain file");
+  const std::string fault = mode_fault(path, about);
+  const bool only_read = S_ISREG(about.st_mode) && !(about.st_mode & 0022);
+  if (!fault.empty() && !(by_hand && only_read)) return failed(fault);
   Wiped text;
   if (!read_all(in.fd, text.text)) return failed(std::strerror(errno));
   if (text.text.size() > kMostOctets) return failed("is over 64 KiB, that is no file of secrets");
   SecretFile out{lines_of(text.text), {}};
+  if (!fault.empty()) out.warnings.push_back(path + ": " + fault);
   if (out.secrets.empty())
     return failed("is empty: write one secret a line, or take it away and run sekisho srs secret --new " + path);
   if (out.secrets.size() > kSecretsMost)

@@ -19,9 +19,10 @@ struct SecretFile {
   std::vector<std::string> secrets;   // not empty
   std::vector<std::string> warnings;  // it can be used, yet something should be done; each begins with the path
 };
-// Errors begin with the path and say what to do: not there, a folder, readable by everybody, empty, too large. A pipe
-// is taken where `pipe` says so: on a command line it is meant (bash's <(...)), in a config it would hold the start.
-core::Result<SecretFile, std::string> read_secrets(const std::string& path, bool pipe = false);
+// Errors begin with the path and say what to do: not there, a folder, readable by everybody, empty, too large. by_hand:
+// named on a command line, where a pipe is meant (bash's <(...); in a config it would hold the start) and a file that
+// everybody may read, but not change, is only warned of: what is tried there signs no mail.
+core::Result<SecretFile, std::string> read_secrets(const std::string& path, bool by_hand = false);
 std::string fingerprint(const std::string& secret);  // 8 hex digits; shows nothing of the secret
 
 // A file that is not there yet, with one new secret (256 random bits), mode 0600.

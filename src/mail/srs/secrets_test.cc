@@ -50,7 +50,11 @@ TEST_F(SecretsTest, SaysWhatIsWrongAndWhatToDo) {
   EXPECT_NE(fault().find("srs secret --new " + path_), std::string::npos) << fault();
   put("secret\n", 0644);
   EXPECT_NE(fault().find("chmod 600 " + path_), std::string::npos) << fault();
+  const auto by_hand = read_secrets(path_, true);
+  ASSERT_TRUE(by_hand);
+  EXPECT_NE(by_hand->warnings.front().find("chmod 600 " + path_), std::string::npos);
   put("secret\n", 0602);
+  EXPECT_FALSE(read_secrets(path_, true));
   EXPECT_NE(fault().find("chmod 600"), std::string::npos);
   put("secret\n", 0640);
   EXPECT_EQ(fault(), "");
