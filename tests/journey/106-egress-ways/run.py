@@ -113,6 +113,14 @@ with Folder() as folder:
         out = through(plain, "user@own.example", "user@dest.example", "a company through its ISP")
         need(field(out, "Sender") == ["<user@own.example>"] and signed_by(out, zone_file) == [("own.example", "pass")], "Sender added, signed by who sends it")
 
+        # From outside, through our gate: the forger writes our domain into both places, the alias sends it on.
+        forged = b"From: boss@own.example\r\nTo: fwd@own.example\r\nSubject: pay\r\nMessage-ID: <f@x>\r\n\r\npay\r\n"
+        trace = b"Received: from forger.example (forger.example [192.0.2.66])\r\n\tby mx.sekisho.example with ESMTP id abc;\r\n\tThu, 1 Jan 2026 00:00:00 +0000\r\n"
+        out = through(trace + forged, "boss@own.example", "fwd@own.example", "a forged mail that an alias sends on")
+        need(signed_by(out, zone_file) == [], "what came from outside does not leave with our signature: %s" % signed_by(out, zone_file))
+        out = through(forged, "boss@own.example", "fwd@own.example", "the same written here")
+        need(signed_by(out, zone_file) == [("own.example", "pass")], "control: written here it is ours and signed")
+
         def explain(mail, way, mail_from, want=0):
             path = os.path.join(folder, "explain.eml")
             open(path, "wb").write(mail)
