@@ -30,7 +30,8 @@ PastRead each_decided(const PastQuery& q, const std::function<void(const boost::
         const auto* at = object.if_contains("time_us");
         if (!at || !at->is_int64()) continue;
         oldest_us = std::min(oldest_us, at->as_int64());
-        if (member_text(object, "event") == "decided") take(object, at->as_int64());
+        const bool came_in = member_text(object, "event") == "decided" && member_text(object, "road") != "outbound";
+        if (came_in) take(object, at->as_int64());
       }
     }
     if (!answer->at("more").as_bool() || oldest_us <= q.from_us || oldest_us == to_us) return PastRead::kAll;

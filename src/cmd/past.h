@@ -1,5 +1,6 @@
 #pragma once
-// The decided mails of a domain in the ledger, newest first, page by page.
+// The decided mails of a domain in the ledger, newest first, page by page. What egress sent out was judged by nobody
+// and is left out.
 #include <boost/json/fwd.hpp>
 #include <cstdint>
 #include <functional>
