@@ -43,6 +43,10 @@ NAMES = Names({
 })
 
 
+def line_of(mail, record):
+    return "\t".join([str(NOW), mail.hex()] + (["s1._domainkey.a.example", record.hex()] if record else []))
+
+
 def run(program, count, seed, progress):
     dkim_cases.rng.seed(seed)
     driver = Driver(program, "arc")
@@ -50,8 +54,7 @@ def run(program, count, seed, progress):
     for number in range(count):
         progress(number)
         case, mail, record = arc_cases.make_case()
-        row = [str(NOW), mail.hex()] + (["s1._domainkey.a.example", record.hex()] if record else [])
-        ours, reason = driver.ask("\t".join(row)).split("\t")
+        ours, reason = driver.ask(line_of(mail, record)).split("\t")
         theirs, fault = dkimpy(mail, record)
         if ours == theirs:
             tally.same(ours)

@@ -2,24 +2,14 @@
 
 A difference has a name when our reason, Mail::DKIM's and the knob together say which sentence of the RFC decided.
 """
-import pathlib
 import re
 
 import arc_cases
-import differ
 import dkim_cases
+from arc_diff import Difference, line_of
 from differ import Driver, Names, Tally
 from dkim_cases import NOW
-
-PEER = str(pathlib.Path(__file__).with_name("mail_dkim_peer.pl"))
-
-
-class Difference(differ.Difference):
-    def stricter(self, pattern, *knobs):
-        return self.theirs != "fail" and self.ours == "fail" and re.search(pattern, self.reason) and (not knobs or set(knobs) & set(self.case.knobs))
-
-    def milder(self, pattern, *knobs):
-        return self.theirs != self.ours and self.ours in ("pass", "none") and re.search(pattern, self.fault) and (not knobs or set(knobs) & set(self.case.knobs))
+from maildkim_diff import PEER
 
 
 NAMES = Names({
@@ -37,8 +27,7 @@ def run(program, count, seed, progress):
     for number in range(count):
         progress(number)
         case, mail, record = arc_cases.make_case()
-        row = [str(NOW), mail.hex()] + (["s1._domainkey.a.example", record.hex()] if record else [])
-        ours, reason = driver.ask("\t".join(row)).split("\t")
+        ours, reason = driver.ask(line_of(mail, record)).split("\t")
         said, fault = peer.ask("\t".join(["arc", "1", str(NOW), mail.hex(), record.hex()])).split("\t")
         theirs = WORDS.get(said, said)
         if ours == theirs:

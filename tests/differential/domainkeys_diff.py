@@ -2,26 +2,17 @@
 
 A difference has a name when our reason, Mail::DKIM's and the knob together say which sentence of the RFC decided.
 """
-import pathlib
 import re
 
-import differ
 import dkim_cases
 import domainkeys_cases
+import maildkim_diff
 from differ import Driver, Names, Tally
 from dkim_cases import NOW
-
-PEER = str(pathlib.Path(__file__).with_name("mail_dkim_peer.pl"))
-
-
-class Difference(differ.Difference):
-    def stricter(self, pattern, *knobs):
-        return self.theirs == "pass" and re.search(pattern, self.reason) and set(knobs) & set(self.case.knobs)
-
-    def milder(self, pattern, *knobs):
-        return self.ours == "pass" and re.search(pattern, self.fault) and set(knobs) & set(self.case.knobs)
+from maildkim_diff import PEER, line_of
 
 
+class Difference(maildkim_diff.Difference):
     def values(self, table, name):
         return [value for key, value in table if key == name]
 
@@ -47,15 +38,6 @@ NAMES = Names({
     "key: list with empty parts": ("ours", "RFC 6376 section 3.2: tag-list", lambda d: d.stricter("key record cannot be read", "key_text") and re.search(rb";\s*;", d.record)),
     "key: base64 and DER to the last octet": ("ours", "RFC 6376 section 3.6.1", lambda d: d.stricter("holds no usable key", "key_bad")),
 })
-
-
-def line_of(mail, record, case):
-    tags = {name: value for name, value in case.tags}
-    name = (tags.get(b"s", b"").strip() + b"._domainkey." + tags.get(b"d", b"").strip()).decode("latin-1").rstrip(".")
-    row = [str(NOW), mail.hex()]
-    if record and re.fullmatch(r"[\w.-]+", name) and ".." not in name:
-        row += [name, record.hex()]
-    return "\t".join(row)
 
 
 def run(program, count, seed, progress):

@@ -8,7 +8,7 @@ import re
 import differ
 import dkim_cases
 from differ import Driver, Names, Tally
-from dkim_cases import NOW, split_mail
+from dkim_cases import NOW
 
 PEER = str(pathlib.Path(__file__).with_name("mail_dkim_peer.pl"))
 
