@@ -93,16 +93,18 @@ TEST(Text, Numbers) {
   EXPECT_FALSE(parse_uint("256", 255));
 }
 TEST(Text, ClassesOfOctets) {
-  int fws = 0, visible = 0, control = 0, ascii = 0;
+  int fws = 0, visible = 0, atom = 0, control = 0, ascii = 0;
   for (int octet = 0; octet < 256; ++octet) {
     const char c = static_cast<char>(octet);
     fws += is_fws(c);
     visible += is_vchar(c);
+    atom += is_atext(c);
     control += is_control(c);
     ascii += is_ascii(std::string(2, c));
   }
   EXPECT_EQ(fws, 4);       // blank, tab, CR, LF
   EXPECT_EQ(visible, 94);  // 0x21 to 0x7e
+  EXPECT_EQ(atom, 81);     // letters, digits and 19 others
   EXPECT_EQ(control, 33);  // 0 to 0x1f and DEL
   EXPECT_EQ(ascii, 128);
   EXPECT_TRUE(is_ascii(""));

@@ -14,6 +14,10 @@ constexpr bool is_alnum(char c) { return is_digit(c) || is_alpha(c); }
 constexpr bool is_wsp(char c) { return c == ' ' || c == '\t'; }
 constexpr bool is_fws(char c) { return is_wsp(c) || c == '\r' || c == '\n'; }
 constexpr bool is_vchar(char c) { return c > ' ' && c < 127; }  // RFC 5234 appendix B.1: printable, no blank
+// RFC 5322 section 3.2.3: what an atom is made of.
+constexpr bool is_atext(char c) {
+  return is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+}
 constexpr bool is_control(char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; }
 
 bool is_ascii(std::string_view text);

@@ -63,8 +63,9 @@ std::optional<std::array<std::string_view, 3>> fields1(std::string_view rest) {
   return found;
 }
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-bool bad_local(std::string_view local) { return local.empty() || std::any_of(local.begin(), local.end(), is_control); }
+bool bad_local(std::string_view local) {
+  return local.empty() || std::any_of(local.begin(), local.end(), core::is_control);
+}
 
 }  // namespace
 

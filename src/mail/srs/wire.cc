@@ -10,15 +10,12 @@ namespace sekisho::srs {
 namespace {
 
 // RFC 5321 section 4.1.2: what stands outside quotes. RFC 6531 section 3.3 adds everything over 127.
-bool is_atext(char c) {
-  return core::is_alnum(c) || static_cast<unsigned char>(c) > 127 ||
-         std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
-}
+bool is_bare(char c) { return core::is_atext(c) || static_cast<unsigned char>(c) > 127; }
 
 bool is_dot_string(std::string_view local) {
   bool dot = true;  // none at the start, none behind another
   for (const char c : local) {
-    if (c == '.' ? dot : !is_atext(c)) return false;
+    if (c == '.' ? dot : !is_bare(c)) return false;
     dot = c == '.';
   }
   return !dot;
@@ -26,7 +23,7 @@ bool is_dot_string(std::string_view local) {
 
 // Dots may stand anywhere, as at Japanese carriers; all else as in a dot-string.
 bool bears_no_quotes(std::string_view local) {
-  return std::all_of(local.begin(), local.end(), [](char c) { return c == '.' || is_atext(c); });
+  return std::all_of(local.begin(), local.end(), [](char c) { return c == '.' || is_bare(c); });
 }
 
 }  // namespace

@@ -28,11 +28,9 @@ std::shared_ptr<const mail::Message> with_header(const mail::Message& message, s
   return parsed ? *parsed : nullptr;
 }
 
+// Atoms and the blanks between them: a phrase that needs no quotes.
 bool is_atom(std::string_view text) {
-  constexpr std::string_view kSpecials = "!#$%&'*+-/=?^_`{|}~ ";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return core::is_alnum(c) || kSpecials.find(c) != std::string_view::npos;
-  });
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c == ' ' || core::is_atext(c); });
 }
 std::string quoted(std::string_view text) {
   std::string out = "\"";
