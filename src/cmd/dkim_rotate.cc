@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
-#include <ctime>
 
 #include "base/core/text.h"
 #include "base/io/io.h"
@@ -44,14 +43,6 @@ struct Outcome {
   std::vector<Said> said;
   std::int64_t overlap_until_s = 0;
 };
-
-std::string utc_text(std::int64_t epoch_s, const char* format = "%Y-%m-%d %H:%M UTC") {
-  const std::time_t time = epoch_s;
-  std::tm parts{};
-  char text[40];
-  ::gmtime_r(&time, &parts);
-  return {text, std::strftime(text, sizeof text, format, &parts)};
-}
 
 // The rows of the config that are meant, and what is asked of the DNS for them.
 class Rotator {

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
+
+#include "cmd/present.h"
 
 namespace sekisho::cmd {
 namespace {
@@ -57,14 +58,7 @@ std::uint64_t step_for(std::uint64_t most) {
       if (most <= power * times * 5) return power * times;
 }
 
-std::string when(std::int64_t seconds, bool days) {
-  const std::time_t t = seconds;
-  std::tm parts{};
-  char text[32];
-  ::gmtime_r(&t, &parts);
-  std::strftime(text, sizeof text, days ? "%Y-%m-%d" : "%m-%d %H:%M", &parts);
-  return text;
-}
+std::string when(std::int64_t seconds, bool days) { return utc_text(seconds, days ? "%Y-%m-%d" : "%m-%d %H:%M"); }
 
 // Circle, square, triangle.
 std::string mark(std::size_t kind, double x, double y) {

@@ -30,13 +30,15 @@ void note_recipients(inbound::Case& mail) {
 }  // namespace
 
 Judge::Judge(std::shared_ptr<const inbound::Config> config, std::unique_ptr<dns::Resolver> resolver)
-    : config_(std::move(config)), resolver_(std::move(resolver)) {}
+    : config_(std::move(config)), owned_(std::move(resolver)), resolver_(*owned_) {}
+Judge::Judge(std::shared_ptr<const inbound::Config> config, dns::Resolver& resolver)
+    : config_(std::move(config)), resolver_(resolver) {}
 
 Judged Judge::run(Question question) { return io::run(judge(std::move(question))); }
 
 core::Task<Judged> Judge::judge(Question question) {
   core::SystemClock clock;
-  CountingResolver resolver(*resolver_);
+  CountingResolver resolver(resolver_);
   const double started = cpu_ms();
   Judged out;
   out.mail.client = {question.ip, question.helo, question.mail_from};
@@ -81,7 +83,7 @@ BothWays Judge::both_ways(const Judged& judged) {
   core::Budget budget;
   auto question = identity::dmarc_question(judged.mail.papers, 0);
   BothWays both =
-      io::run(look_both_ways(std::move(question.inputs), *resolver_, identity.dmarc_method, identity.psl, budget));
+      io::run(look_both_ways(std::move(question.inputs), resolver_, identity.dmarc_method, identity.psl, budget));
   for (dmarc::Evaluation* e : {&both.tree, &both.psl})  // as identity does with a From that can be read in two ways
     if (question.ambiguous && e->result == road::AuthResult::kPass) {
       e->result = road::AuthResult::kNone;

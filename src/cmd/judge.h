@@ -34,14 +34,16 @@ class Judge {
   };
   // The resolver is used for this one judge; its cache is kept over many questions.
   Judge(std::shared_ptr<const inbound::Config> config, std::unique_ptr<dns::Resolver> resolver);
-  Judged run(Question question);                // on a loop of its own
-  core::Task<Judged> judge(Question question);  // on the caller's loop
+  Judge(std::shared_ptr<const inbound::Config> config, dns::Resolver& resolver);  // of the caller, who keeps it
+  Judged run(Question question);                                                  // on a loop of its own
+  core::Task<Judged> judge(Question question);                                    // on the caller's loop
   // What DMARC says by either method; on a loop of its own. Its look-ups are not those of the mail.
   BothWays both_ways(const Judged& judged);
 
  private:
   std::shared_ptr<const inbound::Config> config_;
-  std::unique_ptr<dns::Resolver> resolver_;
+  std::unique_ptr<dns::Resolver> owned_;
+  dns::Resolver& resolver_;
 };
 
 boost::json::object to_json(const Judged& judged);

@@ -2,10 +2,19 @@
 
 #include <boost/json.hpp>
 #include <cstdio>
+#include <ctime>
 
 namespace sekisho::cmd {
 
 namespace json = boost::json;
+
+std::string utc_text(std::int64_t epoch_s, const char* format) {
+  const std::time_t time = epoch_s;
+  std::tm parts{};
+  char text[40];
+  ::gmtime_r(&time, &parts);
+  return {text, std::strftime(text, sizeof text, format, &parts)};
+}
 
 std::string utf8(std::string_view in) {
   std::string out;

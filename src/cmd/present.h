@@ -2,6 +2,7 @@
 // What the rooms found, as the JSON of the command contract. One function a type, used by check, spf, dkim, dmarc,
 // trace and replay.
 #include <boost/json/fwd.hpp>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -40,6 +41,8 @@ boost::json::array to_json(std::span<const road::Finding> findings);
 boost::json::array problems_json(std::span<const config::Problem> problems);
 void tell_problems(std::span<const config::Problem> problems);
 void tell_warnings(std::span<const config::Problem> warnings);  // likewise, with "warning"
+
+std::string utc_text(std::int64_t epoch_s, const char* format = "%Y-%m-%d %H:%M UTC");  // strftime's
 
 // JSON text is UTF-8: octets that are not become U+FFFD, so that one document always parses.
 std::string utf8(std::string_view octets);

@@ -1,7 +1,6 @@
 // sekisho record build TYPE --domain D
 #include <boost/json.hpp>
 #include <cstdio>
-#include <ctime>
 
 #include "base/core/clock.h"
 #include "base/core/text.h"
@@ -60,15 +59,6 @@ void declare(Cli& cli, Order& o) {
   cli.flag("--json", o.json, "one JSON document on standard output");
 }
 
-std::string time_id() {
-  const std::time_t now = core::SystemClock().now_s();
-  std::tm parts{};
-  char id[32];
-  ::gmtime_r(&now, &parts);
-  std::strftime(id, sizeof id, "%Y%m%dT%H%M%S", &parts);
-  return id;
-}
-
 // What the words leave open. A text in return is a usage error.
 std::string complete(Order& o, bool policy_given) {
   auto& w = o.wish;
@@ -82,7 +72,7 @@ std::string complete(Order& o, bool policy_given) {
   const bool nobody = !w.a && !w.mx && w.ip4.empty() && w.ip6.empty() && w.hosts.empty() && w.includes.empty();
   if (nobody && o.all.empty() && o.preset.empty()) w.all = "-all";
   if (!policy_given && o.preset == "company") w.policy = "reject";
-  if (w.id.empty()) w.id = time_id();
+  if (w.id.empty()) w.id = utc_text(core::SystemClock().now_s(), "%Y%m%dT%H%M%S");
   if (w.type == records::Type::kBimi && o.selector.empty()) o.selector = "default";
   if (w.type != records::Type::kDkim && w.type != records::Type::kBimi) o.selector.clear();
   if (w.type != records::Type::kDkim) return "";

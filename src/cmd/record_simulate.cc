@@ -41,19 +41,6 @@ std::string dmarc_word(const PapersSaid& v) {
   return out;
 }
 
-// A resolver handed to a Judge that somebody else owns.
-class Borrowed final : public dns::Resolver {
- public:
-  explicit Borrowed(dns::Resolver& of) : of_(of) {}
-  dns::AnswerPtr ready(const dns::Name& name, dns::Type type) override { return of_.ready(name, type); }
-  core::Task<dns::AnswerPtr> lookup(dns::Name name, dns::Type type, core::Budget& budget) override {
-    return of_.lookup(std::move(name), type, budget);
-  }
-
- private:
-  dns::Resolver& of_;
-};
-
 class SimulatedMails final {
  public:
   explicit SimulatedMails(const mail::Domain& domain) : domain_(domain) {}
@@ -279,7 +266,7 @@ core::Result<boost::json::object, std::string> simulate(const Simulation& s, dns
     const auto box = Mailbox::open(s.mailbox);
     if (!box) return core::error(box.error());
     const auto road = default_road("mx.sekisho.example");
-    Judge before(road, std::make_unique<Borrowed>(now)), after(road, std::make_unique<Borrowed>(fresh));
+    Judge before(road, now), after(road, fresh);
     io::run(judge_mailbox(*box, before, after, tally));
   } else {
     std::vector<PastMail> mails;

@@ -1,7 +1,6 @@
 // sekisho srs forward|reverse --secret FILE --domain ALIAS ADDRESS; srs secret FILE; srs rotate FILE
 #include <boost/json.hpp>
 #include <cstdio>
-#include <ctime>
 
 #include "base/core/clock.h"
 #include "base/core/random.h"
@@ -117,14 +116,6 @@ int rewrite(const Cli& cli, const SrsOptions& o) {
                {"under_domain", ours}});
 }
 
-std::string day_text(std::int64_t epoch_s) {
-  const std::time_t time = epoch_s;
-  std::tm parts{};
-  char text[40];
-  ::gmtime_r(&time, &parts);
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &parts)};
-}
-
 void show(const SrsOptions& o, const std::string& path, const srs::Rotated& state, const std::string& did) {
   if (o.json) {
     boost::json::array kept, dropped;
@@ -142,8 +133,8 @@ void show(const SrsOptions& o, const std::string& path, const srs::Rotated& stat
   std::printf("%s: %s signs", path.c_str(), state.signs.c_str());
   std::printf(", %zu older verify\n", state.kept.size());
   for (const auto& old : state.kept)
-    std::printf("  %s stopped signing %s, needed until %s\n", old.fingerprint.c_str(), day_text(old.since_s).c_str(),
-                day_text(old.until_s).c_str());
+    std::printf("  %s stopped signing %s, needed until %s\n", old.fingerprint.c_str(), utc_text(old.since_s).c_str(),
+                utc_text(old.until_s).c_str());
   for (const auto& name : state.dropped)
     std::printf("  %s was taken away: nothing of it can come back\n", name.c_str());
   if (did == "shown") return;

@@ -2,7 +2,6 @@
 
 #include <boost/json.hpp>
 #include <cstdio>
-#include <ctime>
 
 #include "base/core/text.h"
 #include "cmd/present.h"
@@ -246,13 +245,9 @@ std::string event_text(const json::object& e) {
 }  // namespace
 
 std::string time_text(std::int64_t us) {
-  const std::time_t seconds = us / 1'000'000;
-  std::tm tm{};
-  gmtime_r(&seconds, &tm);
-  char buffer[64];
-  const std::size_t n = std::strftime(buffer, sizeof buffer, "%Y-%m-%d %H:%M:%S", &tm);
-  std::snprintf(buffer + n, sizeof buffer - n, ".%03d UTC", static_cast<int>(us / 1000 % 1000));
-  return buffer;
+  char part[16];
+  std::snprintf(part, sizeof part, ".%03d UTC", static_cast<int>(us / 1000 % 1000));
+  return utc_text(us / 1'000'000, "%Y-%m-%d %H:%M:%S") + part;
 }
 
 json::object to_json(const trail::Story& story) {

@@ -2,7 +2,6 @@
 
 #include <boost/json.hpp>
 #include <cstdio>
-#include <ctime>
 
 #include "cmd/present.h"
 
@@ -84,14 +83,7 @@ std::string csv_field(std::string_view text) {
 
 }  // namespace
 
-std::string SurveyRun::when() const {
-  const std::time_t t = started_s;
-  std::tm parts{};
-  gmtime_r(&t, &parts);
-  char out[16];
-  std::strftime(out, sizeof out, "%Y-%m-%d", &parts);
-  return out;
-}
+std::string SurveyRun::when() const { return utc_text(started_s, "%Y-%m-%d"); }
 
 std::string survey_text(const SurveyView& view) {
   std::string out = table_text(view.run.table) + "\nover time (SPF, DomainKeys, DMARC)\n";
