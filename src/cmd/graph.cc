@@ -42,84 +42,118 @@ std::int64_t bucket_for(std::int64_t span_s) {
   return 365ll * 86400;
 }
 
+struct GraphWish {
+  std::string file, out_file;
+  std::vector<std::string> names;  // of domains, as given and then as they are written
+  std::int64_t from_us = 0, to_us = 0;
+  bool from_given = false, json = false;
+};
+struct Gathered {
+  std::vector<std::vector<DecidedMail>> mails;  // of each name
+  bool cut = false;
+};
+
+// An exit status instead: of what was told on stderr.
+core::Result<Gathered, int> gather(const Cli& cli, GraphWish& w) {
+  Gathered out;
+  out.mails.resize(w.names.size());
+  for (std::size_t i = 0; i < w.names.size(); ++i) {
+    const auto domain = mail::Domain::parse(w.names[i]);
+    if (!domain)
+      return core::error(cli.usage_error("--domain: '" + core::printable(w.names[i]) + "' is no domain name"));
+    w.names[i] = domain->text();
+    const PastQuery query{"graph", w.file, w.names[i], "graph of forged mail", w.from_us, w.to_us};
+    const auto read = each_decided(query, [&](const boost::json::object& decided, std::int64_t at_us) {
+      if (at_us < w.from_us || at_us > w.to_us) return;  // its story lies inside, it does not
+      if (const auto proof = proof_of(decided, *domain)) out.mails[i].push_back({at_us / 1'000'000, *proof});
+    });
+    if (read == PastRead::kFailed) return core::error(2);
+    out.cut = out.cut || read == PastRead::kCut;
+  }
+  return out;
+}
+
+Graph picture_of(const GraphWish& w, const Gathered& gathered) {
+  const std::int64_t last_s = w.to_us / 1'000'000;
+  std::int64_t first_s = w.from_given ? w.from_us / 1'000'000 : last_s;
+  if (!w.from_given)
+    for (const auto& mails : gathered.mails)
+      for (const auto& mail : mails) first_s = std::min(first_s, mail.time_s);
+  first_s = std::min(first_s, last_s);
+  Graph out;
+  out.bucket_s = bucket_for(last_s - first_s);
+  out.from_s = first_s / out.bucket_s * out.bucket_s;
+  const auto buckets = static_cast<std::size_t>((last_s - out.from_s) / out.bucket_s + 1);
+  for (std::size_t i = 0; i < w.names.size(); ++i) {
+    GraphPanel panel{w.names[i], {}};
+    panel.counts.resize(buckets);
+    for (const auto& mail : gathered.mails[i])
+      ++panel.counts[static_cast<std::size_t>((mail.time_s - out.from_s) / out.bucket_s)]
+                    [static_cast<std::size_t>(mail.proof)];
+    out.panels.push_back(std::move(panel));
+  }
+  return out;
+}
+
+boost::json::array panels_json(const Graph& picture, const Gathered& gathered) {
+  boost::json::array out;
+  for (std::size_t i = 0; i < picture.panels.size(); ++i) {
+    const auto& panel = picture.panels[i];
+    boost::json::array rows;
+    for (std::size_t b = 0; b < panel.counts.size(); ++b)
+      rows.push_back({{"from_s", picture.from_s + picture.bucket_s * static_cast<std::int64_t>(b)},
+                      {"proven", panel.counts[b][0]},
+                      {"forged", panel.counts[b][1]},
+                      {"unknown", panel.counts[b][2]}});
+    out.push_back({{"domain", panel.domain}, {"mails", gathered.mails[i].size()}, {"buckets", std::move(rows)}});
+  }
+  return out;
+}
+
 }  // namespace
 
 int graph(const Arguments& arguments) {
-  std::string what, file, from, to, out_file;
-  std::vector<std::string> names;
-  bool json = false;
+  GraphWish w;
+  std::string what, from, to;
   Cli cli("graph",
           "forged: one picture of mail over time that proved its author's domain, that forged it, and that nobody can "
           "tell, out of the ledger; a panel a domain.",
           "  sekisho graph forged -c sekisho.toml --domain example.org --out forged.svg\n  sekisho graph forged -c "
           "sekisho.toml --domain a.example --domain b.example --from -30d --out forged.svg");
   cli.positional("WHAT", what, "forged");
-  cli.text("-c,--config", file, "the config file of the server", true);
-  cli.texts("--domain", names, "an author's domain, with those below it; may be given several times");
+  cli.text("-c,--config", w.file, "the config file of the server", true);
+  cli.texts("--domain", w.names, "an author's domain, with those below it; may be given several times");
   cli.text("--from", from, "not before: epoch seconds, 2026-11-24[ 05:00[:00]] UTC, or -30d");
   cli.text("--to", to, "not after");
-  cli.text("--out", out_file, "the SVG file", true);
-  cli.flag("--json", json, "the numbers as one JSON document on standard output");
+  cli.text("--out", w.out_file, "the SVG file", true);
+  cli.flag("--json", w.json, "the numbers as one JSON document on standard output");
   if (const auto status = cli.parse(arguments)) return *status;
   if (what != "forged") return cli.usage_error("there is no picture '" + core::printable(what) + "': forged");
-  if (names.empty() || names.size() > 20) return cli.usage_error("give --domain, one to twenty of them");
-  std::int64_t from_us = 0, to_us = core::SystemClock().now_us();
-  for (const auto& [text, into] : {std::pair(&from, &from_us), std::pair(&to, &to_us)}) {
+  if (w.names.empty() || w.names.size() > 20) return cli.usage_error("give --domain, one to twenty of them");
+  w.to_us = core::SystemClock().now_us();
+  w.from_given = !from.empty();
+  for (const auto& [text, into] : {std::pair(&from, &w.from_us), std::pair(&to, &w.to_us)}) {
     if (text->empty()) continue;
     const auto at = time_us(*text);
     if (!at) return cli.usage_error("'" + *text + "' is not a time: epoch seconds, 2026-11-24, or -30d");
     *into = *at;
   }
-  std::vector<std::vector<DecidedMail>> mails(names.size());
-  std::int64_t first_s = INT64_MAX;
-  bool cut = false;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto domain = mail::Domain::parse(names[i]);
-    if (!domain) return cli.usage_error("--domain: '" + core::printable(names[i]) + "' is no domain name");
-    names[i] = domain->text();
-    const PastQuery query{"graph", file, names[i], "graph of forged mail", from_us, to_us};
-    const auto read = each_decided(query, [&](const boost::json::object& decided, std::int64_t at_us) {
-      const auto proof = proof_of(decided, *domain);
-      if (at_us < from_us || at_us > to_us) return;  // its story lies inside, it does not
-      if (proof) mails[i].push_back({at_us / 1'000'000, *proof}), first_s = std::min(first_s, at_us / 1'000'000);
-    });
-    if (read == PastRead::kFailed) return 2;
-    cut = cut || read == PastRead::kCut;
-  }
-  const std::int64_t last_s = to_us / 1'000'000;
-  if (!from.empty()) first_s = from_us / 1'000'000;
-  first_s = std::min(first_s, last_s);
-  Graph picture;
-  picture.bucket_s = bucket_for(last_s - first_s);
-  picture.from_s = first_s / picture.bucket_s * picture.bucket_s;
-  const auto buckets = static_cast<std::size_t>((last_s - picture.from_s) / picture.bucket_s + 1);
-  boost::json::array panels;
-  std::size_t total = 0;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    GraphPanel panel{names[i], {}};
-    panel.counts.resize(buckets);
-    for (const auto& mail : mails[i])
-      ++panel.counts[static_cast<std::size_t>((mail.time_s - picture.from_s) / picture.bucket_s)]
-                    [static_cast<std::size_t>(mail.proof)];
-    total += mails[i].size();
-    boost::json::array rows;
-    for (std::size_t b = 0; b < buckets; ++b)
-      rows.push_back({{"from_s", picture.from_s + picture.bucket_s * static_cast<std::int64_t>(b)},
-                      {"proven", panel.counts[b][0]},
-                      {"forged", panel.counts[b][1]},
-                      {"unknown", panel.counts[b][2]}});
-    panels.push_back({{"domain", names[i]}, {"mails", mails[i].size()}, {"buckets", std::move(rows)}});
-    picture.panels.push_back(std::move(panel));
-  }
-  std::ofstream out(out_file, std::ios::binary);
+  const auto gathered = gather(cli, w);
+  if (!gathered) return gathered.error();
+  const Graph picture = picture_of(w, *gathered);
+  std::ofstream out(w.out_file, std::ios::binary);
   out << draw(picture);
   out.close();
-  if (!out) return cli.usage_error("--out: " + out_file + " cannot be written");
-  if (json)
-    print_json(boost::json::object{
-        {"file", utf8(out_file)}, {"bucket_s", picture.bucket_s}, {"complete", !cut}, {"domains", std::move(panels)}});
+  if (!out) return cli.usage_error("--out: " + w.out_file + " cannot be written");
+  std::size_t total = 0;
+  for (const auto& mails : gathered->mails) total += mails.size();
+  if (w.json)
+    print_json(boost::json::object{{"file", utf8(w.out_file)},
+                                   {"bucket_s", picture.bucket_s},
+                                   {"complete", !gathered->cut},
+                                   {"domains", panels_json(picture, *gathered)}});
   else
-    std::printf("%s: %zu mails%s\n", out_file.c_str(), total, cut ? " (the newest only)" : "");
+    std::printf("%s: %zu mails%s\n", w.out_file.c_str(), total, gathered->cut ? " (the newest only)" : "");
   return total ? 0 : 1;
 }
 
