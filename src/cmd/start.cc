@@ -56,20 +56,22 @@ bool use_handed(const Server& s, int fd, std::vector<io::Listener>& into) {
   return true;
 }
 
-// Those of mx.listen that nobody has handed in.
+// Those that nobody has handed in.
 std::string bind_the_rest(Server& s) {
-  std::vector<io::Endpoint> missing;
-  for (const auto& at : wanted_doors(s))
-    if (!stands_in(s.doors, at) && !stands_in(s.handed, at)) missing.push_back(at);
-  auto bound = mx::Gate::bind(missing);
-  if (!bound) {
-    // Most often it is this very server, started once more.
-    const std::string holder = store::Ledger::holder(s.settings.trail.ledger.folder);
-    const bool mx = std::any_of(s.settings.mx.begin(), s.settings.mx.end(),
-                                [&](const io::Endpoint& at) { return bound.error().starts_with(at.text() + ":"); });
-    return (mx ? "mx.listen: " : "egress.listen: ") + bound.error() + (holder.empty() ? "" : "; " + holder);
+  const std::pair<const char*, const std::vector<io::Endpoint>&> wanted[] = {
+      {"mx.listen: ", s.settings.mx}, {"egress.listen: ", s.settings.egress_listen}};
+  for (const auto& [key, all] : wanted) {
+    std::vector<io::Endpoint> missing;
+    for (const auto& at : all)
+      if (!stands_in(s.doors, at) && !stands_in(s.handed, at)) missing.push_back(at);
+    auto bound = mx::Gate::bind(missing);
+    if (!bound) {
+      // Most often it is this very server, started once more.
+      const std::string holder = store::Ledger::holder(s.settings.trail.ledger.folder);
+      return key + bound.error() + (holder.empty() ? "" : "; " + holder);
+    }
+    for (auto& listener : *bound) s.doors.push_back(std::move(listener));
   }
-  for (auto& listener : *bound) s.doors.push_back(std::move(listener));
   return {};
 }
 
