@@ -11,26 +11,6 @@
 namespace sekisho::egress {
 namespace {
 
-class Hasher final : public mail::BodySink {
- public:
-  void update(std::string_view octets) override { hash_.update(octets); }
-  std::string finish() { return hash_.finish(); }
-
- private:
-  signature::Digest hash_{signature::Hash::kSha256};
-};
-
-trail::Digest digest_of(const mail::Message& message) {
-  Hasher hasher;
-  hasher.update(message.header_octets());
-  hasher.update("\r\n");
-  message.body().hash_into(hasher);
-  const std::string digest = hasher.finish();
-  trail::Digest out{};
-  std::copy(digest.begin(), digest.end(), out.begin());
-  return out;
-}
-
 std::string trace_field(const Config& config, const session::SessionFacts& facts, const Mail& mail,
                         std::int64_t now_s) {
   action::Arrival arrival;
@@ -81,7 +61,8 @@ bool came_through_us(const mail::Message& message, const Config& config) {
 
 // What the seal says: signatures and chain as they are now, SPF and DMARC as they were at our gate.
 core::Task<authres::Header> results_of(const mail::Message& message, const Config& config, dns::Resolver& resolver,
-                                       const arc::Evaluation& chain, std::int64_t now_s, io::Pool& pool) {
+                                       const arc::Evaluation& chain, bool from_outside, std::int64_t now_s,
+                                       io::Pool& pool) {
   authres::Header out;
   core::Budget budget;
   out.authserv_id = config.mediation.authserv_id;
@@ -97,7 +78,7 @@ core::Task<authres::Header> results_of(const mail::Message& message, const Confi
     out.results.push_back(std::move(result));
   }
   if (chain.result != road::AuthResult::kNone) out.results.push_back({"arc", std::string(road::word(chain.result))});
-  if (!came_through_us(message, config)) co_return out;
+  if (!from_outside) co_return out;
   const auto seen = arc::results_of(message, config.mediation.authserv_id, budget);
   for (const auto& result : seen.results)
     if (result.method == "spf" || result.method == "dmarc") out.results.push_back(result);
@@ -118,8 +99,9 @@ core::Task<Mended> mend(World& world, const Config& config, const session::Sessi
   // What our own gate let in from outside is nobody's of ours, whatever its From and return path say: a forged mail
   // that an alias sends on would leave with our signature. A list's mail is the list manager's, from wherever the post
   // came.
+  const bool from_outside = came_through_us(*message, config);
   const bool signs = path == mediation::Path::kOwn || path == mediation::Path::kThirdParty;
-  if (signs && came_through_us(*message, config)) path = mediation::Path::kForward;
+  if (signs && from_outside) path = mediation::Path::kForward;
   if (mediation::asks_policy(path) && out.author.author_domain)
     known.policy = co_await policy_of(*out.author.author_domain, config, resolver);
   arc::Evaluation chain;
@@ -129,10 +111,10 @@ core::Task<Mended> mend(World& world, const Config& config, const session::Sessi
     options.now_s = now_s;
     core::Budget arc_budget;
     chain = co_await arc::verify(*message, resolver, options, arc_budget);
-    results = co_await results_of(*message, config, resolver, chain, now_s, world.pool);
+    results = co_await results_of(*message, config, resolver, chain, from_outside, now_s, world.pool);
     known.chain = &chain;
   }
-  std::function<void()> hash = [&] { out.digest = digest_of(*message); };
+  std::function<void()> hash = [&] { out.digest = signature::message_digest(*message); };
   if (message->size() > dkim::kBigBytes)
     co_await world.pool.run(hash);
   else

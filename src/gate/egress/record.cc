@@ -8,14 +8,6 @@
 namespace sekisho::egress {
 namespace {
 
-std::string message_id_of(const mail::Message& message) {
-  const auto* field = message.first("Message-ID");
-  auto text = field ? core::trim_fws(field->value) : std::string_view();
-  if (!text.empty() && text.front() == '<') text.remove_prefix(1);
-  if (!text.empty() && text.back() == '>') text.remove_suffix(1);
-  return core::printable(text, 512);
-}
-
 trail::Recipient recipient_of(const smtp::Path& path) {
   trail::Recipient out;
   out.address = path.text;
@@ -37,7 +29,7 @@ trail::Decided decided_of(const Config& config, const session::SessionFacts& fac
   out.client.helo_domain = core::printable(facts.helo_domain, 255);
   out.mail_from = core::printable(mail.path.text, 320);
   for (const auto& path : rcpts) out.recipients.push_back(recipient_of(path));
-  out.message_id = message_id_of(message);
+  out.message_id = mail::message_id(message);
   if (!mended.author.addresses.empty())
     out.author_address = core::printable(mended.author.addresses.front().text(), 320);
   if (mended.author.author_domain) out.author_domain = mended.author.author_domain->text();

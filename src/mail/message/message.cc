@@ -114,4 +114,13 @@ std::size_t Message::received_count() const {
       fields_.begin(), fields_.end(), [](const HeaderField& field) { return core::iequals(field.name, "Received"); }));
 }
 
+std::string message_id(const Message& message) {
+  const auto* field = message.first("Message-ID");
+  if (!field) return "";
+  auto text = core::trim_fws(field->value);
+  if (!text.empty() && text.front() == '<') text.remove_prefix(1);
+  if (!text.empty() && text.back() == '>') text.remove_suffix(1);
+  return core::printable(text, 512);
+}
+
 }  // namespace sekisho::mail

@@ -88,4 +88,7 @@ class Message {
   HeaderShape shape_;
 };
 
+// Of the first Message-ID, without blanks and angle brackets, printable, at most 512 characters; "" when there is none.
+std::string message_id(const Message& message);
+
 }  // namespace sekisho::mail

@@ -90,9 +90,9 @@ std::string Desk::add_receipt(const Case& mail, const verdict::Verdict& verdict,
 }
 
 core::Task<trail::Digest> Desk::take_digest(const mail::Message& message) {
-  if (message.size() <= dkim::kBigBytes) co_return digest_of(message);
+  if (message.size() <= dkim::kBigBytes) co_return signature::message_digest(message);
   trail::Digest digest{};
-  std::function<void()> hash = [&digest, &message] { digest = digest_of(message); };
+  std::function<void()> hash = [&digest, &message] { digest = signature::message_digest(message); };
   co_await world_.pool.run(std::move(hash));
   co_return digest;
 }

@@ -87,7 +87,6 @@ trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, 
                           const trail::Digest& digest);
 // An address as it was written, UTF-8 too (RFC 6531); what is neither that nor printable is escaped.
 std::string address_text(std::string_view address);
-trail::Digest digest_of(const mail::Message& message);
 trail::ReasonFact reason_of(const verdict::Reason& reason);
 
 }  // namespace sekisho::inbound

@@ -10,15 +10,6 @@ namespace sekisho::inbound {
 
 namespace {
 
-class Hasher final : public mail::BodySink {
- public:
-  void update(std::string_view octets) override { hash_.update(octets); }
-  std::string finish() { return hash_.finish(); }
-
- private:
-  signature::Digest hash_{signature::Hash::kSha256};
-};
-
 std::string result_word(road::AuthResult result) { return std::string(road::word(result)); }
 
 void add_authentication(const identity::Papers& papers, std::vector<trail::Authentication>& out) {
@@ -50,15 +41,6 @@ void add_authentication(const identity::Papers& papers, std::vector<trail::Authe
     out.push_back({"iprev", result_word(papers.iprev.result), papers.iprev.name ? papers.iprev.name->text() : "", ""});
 }
 
-std::string message_id_of(const mail::Message& message) {
-  const auto* field = message.first("Message-ID");
-  if (!field) return "";
-  auto text = core::trim_fws(field->value);
-  if (!text.empty() && text.front() == '<') text.remove_prefix(1);
-  if (!text.empty() && text.back() == '>') text.remove_suffix(1);
-  return core::printable(text, 512);
-}
-
 }  // namespace
 
 std::string address_text(std::string_view address) {
@@ -67,21 +49,9 @@ std::string address_text(std::string_view address) {
   bool steers = false;
   for (std::size_t i = 0; i + 1 < address.size(); ++i)
     steers |= address[i] == '\xc2' && static_cast<unsigned char>(address[i + 1]) < 0xa0;
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 127; };
   const bool plain = address.size() <= kMax && !steers && mail::is_utf8(address) &&
-                     std::none_of(address.begin(), address.end(), is_control);
+                     std::none_of(address.begin(), address.end(), core::is_control);
   return plain ? std::string(address) : core::printable(address, kMax);
-}
-
-trail::Digest digest_of(const mail::Message& message) {
-  Hasher hasher;
-  hasher.update(message.header_octets());
-  hasher.update("\r\n");
-  message.body().hash_into(hasher);
-  const std::string digest = hasher.finish();
-  trail::Digest out{};
-  std::copy(digest.begin(), digest.end(), out.begin());
-  return out;
 }
 
 trail::Client client_of(const session::SessionFacts& facts) {
@@ -134,7 +104,7 @@ trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, 
     recipient.domain = path.address ? path.address->domain().text() : "";
     out.recipients.push_back(std::move(recipient));
   }
-  out.message_id = message_id_of(message);
+  out.message_id = mail::message_id(message);
   if (!papers.author.addresses.empty())
     out.author_address = core::printable(papers.author.addresses.front().text(), 320);
   if (papers.author.author_domain) out.author_domain = papers.author.author_domain->text();

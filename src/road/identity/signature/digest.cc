@@ -73,6 +73,20 @@ std::string Digest::snapshot() const {
   return {reinterpret_cast<char*>(out), size};
 }
 
+std::array<char, 32> message_digest(const mail::Message& message) {
+  struct Sink final : mail::BodySink {
+    Digest hash{Hash::kSha256};
+    void update(std::string_view octets) override { hash.update(octets); }
+  } sink;
+  sink.update(message.header_octets());
+  sink.update("\r\n");
+  message.body().hash_into(sink);
+  const std::string digest = sink.hash.finish();
+  std::array<char, 32> out{};
+  std::copy(digest.begin(), digest.end(), out.begin());
+  return out;
+}
+
 struct BodyHasher::Wish {
   Canon canon;
   Hash hash;

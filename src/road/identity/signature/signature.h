@@ -1,6 +1,7 @@
 #pragma once
 // What DKIM, DomainKeys and ARC share (RFC 6376 sections 3.2 to 3.7): tag lists, key records and keys, canonical forms,
 // the choice of header fields. No policy and no network; views live as long as the text they were made from.
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -63,6 +64,9 @@ class Digest {
   Hash hash_;
   void* context_;  // EVP_MD_CTX, borrowed from the thread's pool
 };
+
+// SHA-256 of a whole message as it came: by this the ledger knows it again.
+std::array<char, 32> message_digest(const mail::Message& message);
 
 // Streams a body in chunks of any size into its canonical form (sections 3.4.3, 3.4.4), handing on maximal unchanged
 // spans. An empty body becomes CRLF (simple) or nothing (relaxed). Spans given to `out` are valid only during the call.
