@@ -140,8 +140,10 @@ TEST(Mediation, NamesThatTryToBreakOut) {
 }
 
 TEST(Mediation, EveryReasonHasItsTexts) {
-  for (const auto& row : road::finding_texts())
-    if (row.room == "mediation") EXPECT_FALSE(row.en.empty() || row.ja.empty());
+  for (const auto& row : road::finding_texts()) {
+    if (row.room != "mediation") continue;
+    EXPECT_FALSE(row.en.empty() || row.ja.empty());
+  }
   const auto text = road::explain(make({"From: joe@own.example\r\n", ""}).plan.steps.front().why);
   EXPECT_NE(text.en.find("own.example"), std::string::npos);
   EXPECT_NE(text.ja, text.en);

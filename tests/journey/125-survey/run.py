@@ -177,7 +177,11 @@ def journey(folder, resolver):
                 os.truncate(often + "/results", size)
             before = size
     need(kills >= 3 and process.returncode == 0, "killed %d times, then done" % kills)
-    need(said(folder + "/often.csv") == found, "what it found is what the run without a kill found")
+    often_found = said(folder + "/often.csv")
+    for rows in (found, often_found):  # the resolver tells of a silent server by silence or, once it has given up, by SERVFAIL: its timing, not ours
+        rows["x.silent.jp"] = {column: "no answer" if value in ("timeout", "servfail") else value for column, value in rows["x.silent.jp"].items()}
+    other = {name: (row, often_found.get(name)) for name, row in found.items() if often_found.get(name) != row}
+    need(often_found == found, "what it found is what the run without a kill found%s" % ("" if not other else ", but: %s" % other))
 
     stopped = subprocess.Popen(command(listed, folder + "/stop", resolver, "--rate", "300"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     time.sleep(1)
