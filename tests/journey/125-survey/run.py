@@ -189,7 +189,7 @@ def journey(folder, resolver):
     text = stopped.communicate(timeout=10)
     need(stopped.returncode == 3 and b"goes on from there" in text[1] and not json.loads(text[0])["done"], "SIGINT: stops, says how to go on")
 
-    report = subprocess.run([BINARY, "survey", "report", often, "--compare", whole, "--json"], capture_output=True, timeout=60)
+    report = subprocess.run([BINARY, "survey", "report", whole, "--compare", often, "--json"], capture_output=True, timeout=60)
     need(report.returncode == 0 and json.loads(report.stdout)["classes"] == data["classes"] and len(json.loads(report.stdout)["earlier"]) == 1, "the report needs no DNS")
     with open(folder + "/other.txt", "w") as out:
         out.write("n1.ac.jp\n")
