@@ -38,16 +38,28 @@ def record(owner, rtype, rdata, ttl=300):
 SOA_DATA = name_octets("ns.example") + name_octets("h.example") + struct.pack(">IIIII", 1, 3600, 600, 86400, 60)
 
 
+def bind_both():
+    """One free port for UDP and TCP. The kernel finds one for TCP alone: a client of another test may hold the same for UDP."""
+    for last in range(50, -1, -1):
+        tcp, udp = socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tcp.bind(("127.0.0.1", 0))
+            udp.bind(tcp.getsockname())
+            return udp, tcp
+        except OSError:
+            tcp.close()
+            udp.close()
+            if not last:
+                raise
+
+
 class FakeDns:
     def __init__(self, records):
         self.records, self.fault = records, lambda name, rtype: None
         self.queries, self.tcp_queries = [], 0
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", 0))
+        self.udp, self.tcp = bind_both()
         self.port = self.udp.getsockname()[1]
-        self.tcp = socket.socket()
-        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.tcp.bind(("127.0.0.1", self.port))
         self.other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # replies from here come from the wrong port
         self.other.bind(("127.0.0.1", 0))
         threading.Thread(target=self._serve, daemon=True).start()

@@ -4,6 +4,7 @@ Every server listens on loopback with a port of its own; everything lies in one 
 """
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -34,9 +35,16 @@ def release_binary():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody has, for TCP and UDP; below those the kernel gives to clients, or one of them might take it before its server does."""
+    while True:
+        port = random.randint(12000, 32000)
+        try:
+            with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+                return port
+        except OSError:
+            continue
 
 
 def wait_port(port, seconds=20, process=None, greeted=False):
