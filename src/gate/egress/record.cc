@@ -4,6 +4,7 @@
 
 #include "base/core/text.h"
 #include "gate/egress/tell.h"
+#include "mail/address/utf8.h"
 
 namespace sekisho::egress {
 namespace {
@@ -27,7 +28,7 @@ trail::Decided decided_of(const Config& config, const session::SessionFacts& fac
   out.client.local_ip = facts.local.ip;
   out.client.local_port = facts.local.port;
   out.client.helo_domain = core::printable(facts.helo_domain, 255);
-  out.mail_from = core::printable(mail.path.text, 320);
+  out.mail_from = mail::address_text(mail.path.text);
   for (const auto& path : rcpts) out.recipients.push_back(recipient_of(path));
   out.message_id = mail::message_id(message);
   if (!mended.author.addresses.empty())

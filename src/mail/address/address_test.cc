@@ -96,6 +96,15 @@ TEST(Utf8, IsStrict) {
   }
 }
 
+TEST(Utf8, AddressesForRecords) {
+  EXPECT_EQ(address_text("a..b.@docomo.ne.jp"), "a..b.@docomo.ne.jp");
+  EXPECT_EQ(address_text("用户@例子.example"), "用户@例子.example");
+  EXPECT_EQ(address_text("\xff@x.example"), "\\xff@x.example");
+  EXPECT_EQ(address_text("a\x1b@x.example"), "a\\x1b@x.example");
+  EXPECT_EQ(address_text("a\xc2\x9b@x.example"), "a\\xc2\\x9b@x.example");
+  EXPECT_EQ(address_text("用" + std::string(320, 'a')).substr(0, 12), "\\xe7\\x94\\xa8");
+}
+
 MailboxList parse(std::string_view value) {
   core::Budget budget;
   return parse_mailboxes(value, budget);

@@ -1,5 +1,9 @@
 #include "mail/address/utf8.h"
 
+#include <algorithm>
+
+#include "base/core/text.h"
+
 namespace sekisho::mail {
 
 std::size_t utf8_length(std::string_view text) {
@@ -27,6 +31,17 @@ bool is_utf8(std::string_view text) {
     text.remove_prefix(n);
   }
   return true;
+}
+
+std::string address_text(std::string_view address) {
+  constexpr std::size_t kMax = 320;
+  // U+0080..U+009F steer terminals.
+  bool steers = false;
+  for (std::size_t i = 0; i + 1 < address.size(); ++i)
+    steers |= address[i] == '\xc2' && static_cast<unsigned char>(address[i + 1]) < 0xa0;
+  const bool plain = address.size() <= kMax && !steers && is_utf8(address) &&
+                     std::none_of(address.begin(), address.end(), core::is_control);
+  return plain ? std::string(address) : core::printable(address, kMax);
 }
 
 }  // namespace sekisho::mail

@@ -5,6 +5,7 @@
 
 #include "base/core/text.h"
 #include "base/log/log.h"
+#include "mail/address/utf8.h"
 
 namespace sekisho::inbound {
 
@@ -224,9 +225,9 @@ void Desk::sum_up(const session::SessionFacts& facts, const Case& mail, const ve
   (reply.temporary() ? refused_.deferred : refused_.rejected) += 1;
   if (refused_.since_us == 0) {
     refused_.since_us = static_cast<std::uint64_t>(world_.clock.now_us());
-    refused_.mail_from = address_text(mail.client.mail_from);
+    refused_.mail_from = mail::address_text(mail.client.mail_from);
   } else {
-    note_sender(address_text(mail.client.mail_from));
+    note_sender(mail::address_text(mail.client.mail_from));
   }
   for (const auto& rcpt : mail.rcpt_to) note_recipient(rcpt);
   refused_.reply = std::to_string(reply.code) + " " + reply.enhanced + " " + reply.lines.front();

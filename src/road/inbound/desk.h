@@ -85,8 +85,6 @@ trail::Client client_of(const session::SessionFacts& facts);
 trail::Client client_of(const session::SessionFacts& facts, const Case& mail);
 trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, const verdict::Verdict& verdict,
                           const trail::Digest& digest);
-// An address as it was written, UTF-8 too (RFC 6531); what is neither that nor printable is escaped.
-std::string address_text(std::string_view address);
 trail::ReasonFact reason_of(const verdict::Reason& reason);
 
 }  // namespace sekisho::inbound

@@ -43,17 +43,6 @@ void add_authentication(const identity::Papers& papers, std::vector<trail::Authe
 
 }  // namespace
 
-std::string address_text(std::string_view address) {
-  constexpr std::size_t kMax = 320;
-  // U+0080..U+009F steer terminals.
-  bool steers = false;
-  for (std::size_t i = 0; i + 1 < address.size(); ++i)
-    steers |= address[i] == '\xc2' && static_cast<unsigned char>(address[i + 1]) < 0xa0;
-  const bool plain = address.size() <= kMax && !steers && mail::is_utf8(address) &&
-                     std::none_of(address.begin(), address.end(), core::is_control);
-  return plain ? std::string(address) : core::printable(address, kMax);
-}
-
 trail::Client client_of(const session::SessionFacts& facts) {
   trail::Client out;
   out.ip = facts.client.ip;
@@ -96,8 +85,8 @@ trail::Decided decided_of(const session::SessionFacts& facts, const Open& open, 
   out.transaction = open.transaction.id();
   out.session = facts.id;
   out.client = client_of(facts, open.mail);
-  out.mail_from = address_text(open.mail.client.mail_from);
-  if (const auto& said = open.transaction.parameters().submitter) out.submitter = address_text(said->text());
+  out.mail_from = mail::address_text(open.mail.client.mail_from);
+  if (const auto& said = open.transaction.parameters().submitter) out.submitter = mail::address_text(said->text());
   for (const auto& path : open.transaction.rcpt_to()) {
     trail::Recipient recipient;
     recipient.address = path.text;
