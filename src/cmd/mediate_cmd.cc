@@ -109,8 +109,8 @@ class WayExplainer {
                                        results ? *results : authres::Header{mediation_.authserv_id, 0, {}}, now(),
                                        action::date_text(now()));
     if (!made) return fail(std::string(mediation::word(made.error())));
-    const std::string return_path = after_path(path, mail_from);
-    const Judged after = judged(octets_of(*made), return_path);
+    const ReturnPath return_path = after_path(path, mail_from);
+    const Judged after = judged(octets_of(*made), return_path.address);
     return to_json(path, plan, mail_from, return_path, end_rows_of(papers, after.mail.papers));
   }
   const std::string& fault() const { return fault_; }
@@ -144,22 +144,38 @@ class WayExplainer {
     return std::move(out.text);
   }
 
+  struct ReturnPath {
+    std::string address;
+    std::optional<road::Finding> why;
+  };
   // The return path is the MTA's work: SRS where it forwards, the list manager's address on a list.
-  std::string after_path(mediation::Path path, const std::string& mail_from) const {
+  ReturnPath after_path(mediation::Path path, const std::string& mail_from) const {
     const auto domain = identity::domain_of(mail_from);
     const bool ours = domain && !mediation_.keys->select(*domain).empty();
     if (path == mediation::Path::kList && !mediation_.lists.empty() && !ours)
-      return "bounces@" + mediation_.lists.front().domain.text();
-    if (path != mediation::Path::kForward || ours || mail_from.empty()) return mail_from;
+      return {"bounces@" + mediation_.lists.front().domain.text(), {}};
+    if (path != mediation::Path::kForward || mail_from.empty()) return {mail_from, {}};
+    if (settings_.mediator.policy) return rewritten(mail_from);
+    if (ours || !domain) return {mail_from, {}};
     const std::string here = mediation_.forward_address ? mediation_.forward_address->domain().text()
                              : mediation_.sealer        ? mediation_.sealer->domain.text()
                                                         : settings_.road->action.host;
     const auto at = mail_from.rfind('@');
-    return "SRS0=HHHH=TT=" + mail_from.substr(at + 1) + "=" + mail_from.substr(0, at) + "@" + here;
+    return {"SRS0=HHHH=TT=" + mail_from.substr(at + 1) + "=" + mail_from.substr(0, at) + "@" + here,
+            why("mediation_srs_unknown", here)};
+  }
+  // What [mediator] would answer the MTA now.
+  ReturnPath rewritten(const std::string& mail_from) const {
+    const auto made = mediator::answer(*settings_.mediator.policy, mediator::Direction::kForward, mail_from, now());
+    if (made.address.empty()) return {mail_from, why("mediation_srs_kept", mediator::word(made.outcome))};
+    return {made.address, why("mediation_srs_made", mediator::word(made.outcome))};
+  }
+  static road::Finding why(std::string_view code, std::string_view evidence) {
+    return {"mediation", code, road::AuthResult::kNone, std::string(evidence)};
   }
 
   json::object to_json(mediation::Path path, const mediation::Plan& plan, const std::string& before,
-                       const std::string& after, const std::vector<EndRow>& rows) const {
+                       const ReturnPath& after, const std::vector<EndRow>& rows) const {
     json::array changes, remarks;
     const auto text = [](const road::Finding& finding) {
       const auto both = road::explain(finding);
@@ -170,6 +186,7 @@ class WayExplainer {
                          {"value", utf8(step.value)},
                          {"detail", utf8(step.detail)},
                          {"text", text(step.why)}});
+    if (after.why) remarks.push_back({{"code", after.why->code}, {"text", text(*after.why)}});
     for (const auto& remark : plan.remarks) remarks.push_back({{"code", remark.code}, {"text", text(remark)}});
     json::object methods;
     for (const EndRow& row : rows) {
@@ -184,7 +201,7 @@ class WayExplainer {
       methods[row.method] = std::move(each);
     }
     return {{"path", mediation::word(path)},
-            {"return_path", {{"before", utf8(before)}, {"after", utf8(after)}}},
+            {"return_path", {{"before", utf8(before)}, {"after", utf8(after.address)}}},
             {"changes", changes},
             {"remarks", remarks},
             {"methods", methods}};
