@@ -39,6 +39,7 @@ EGRESS = """
 listen = ["127.0.0.1:%(egress)d"]
 port = %(sink)d
 tls = "off"
+mx_networks = ["127.0.0.0/8"]
 [[signing_key]]
 domain = "sender.example"
 selector = "s1"

@@ -24,7 +24,6 @@ class EgressReader {
     config->action = s_.road->action;
     config->lmtp = values_.text("egress.protocol") == "lmtp";
     config->observe = values_.text("server.mode") == "observe";
-    config->port = static_cast<std::uint16_t>(values_.number("egress.port"));
     config->node = s_.road->node;
     config->dmarc_method = s_.road->identity.dmarc_method;
     config->psl = s_.road->psl;
@@ -65,9 +64,23 @@ class EgressReader {
     o.timeout_ms = values_.number("egress.timeout_ms");
     o.dot_timeout_ms = values_.number("egress.dot_timeout_ms");
     o.sessions_count = static_cast<std::size_t>(values_.number("egress.sessions_count"));
-    config.own_names = {s_.road->action.host, o.helo_domain};
-    config.own = s_.egress_listen;
-    config.own.insert(config.own.end(), s_.mx.begin(), s_.mx.end());
+    route(config.route, o.helo_domain);
+  }
+
+  void route(egress::RouteRules& r, const std::string& helo_domain) {
+    r.port = static_cast<std::uint16_t>(values_.number("egress.port"));
+    r.own_names = {s_.road->action.host, helo_domain};
+    r.own = s_.egress_listen;
+    r.own.insert(r.own.end(), s_.mx.begin(), s_.mx.end());
+    r.is_machine = egress::is_machine;
+    for (const auto& value : values_.texts("egress.mx_networks")) {
+      const auto network = core::Network::parse(value);
+      if (!network || network->bits == 0)
+        problem("egress.mx_networks",
+                "\"" + core::printable(value) + "\" is not a network of yours, as in 10.1.0.0/16");
+      else
+        r.mx_networks.push_back(*network);
+    }
   }
 
   void mediation(mediation::Settings& m) {

@@ -7,6 +7,7 @@
 #include "base/core/clock.h"
 #include "base/core/ip_address.h"
 #include "base/core/memory.h"
+#include "base/core/network.h"
 #include "base/core/random.h"
 #include "base/core/result.h"
 #include "base/core/task.h"
@@ -147,6 +148,23 @@ TEST(TrustedNow, ALeapIsBelievedOnceItHasLasted) {
   EXPECT_EQ(trusted_now(days, 7, 14, 7), 7);      // and back
   days.assign({1, 2, 400, 401});
   EXPECT_EQ(trusted_now(days, 900, 14, 7), 2);  // two leaps that nobody proved
+}
+
+TEST(Network, WhomAnAddressCanBeReachedBy) {
+  const std::pair<Reach, std::vector<const char*>> cases[] = {
+      {Reach::kPublic,
+       {"192.0.2.1", "172.15.0.1", "172.32.0.1", "100.63.0.1", "223.255.255.255", "2001:db8::1", "64:ff9b::192.0.2.1",
+        "3fff::1"}},
+      {Reach::kPrivate,
+       {"10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "fd00::1", "fec0::1",
+        "::ffff:10.1.2.3"}},
+      {Reach::kLoopback, {"127.0.0.1", "127.255.255.254", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"}},
+      {Reach::kUnspecified, {"0.0.0.0", "0.1.2.3", "::"}},
+      {Reach::kLinkLocal, {"169.254.169.254", "fe80::1"}},
+      {Reach::kMulticast, {"224.0.0.1", "239.1.1.1", "ff02::1"}},
+      {Reach::kReserved, {"240.0.0.1", "255.255.255.255", "::2", "::127.0.0.1", "4000::1"}}};
+  for (const auto& [reach, addresses] : cases)
+    for (const char* text : addresses) EXPECT_EQ(word(reach_of(*IpAddress::parse(text))), word(reach)) << text;
 }
 
 TEST(Memory, TheLeastOfMachineAndGroupsCounts) {

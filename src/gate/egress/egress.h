@@ -24,6 +24,18 @@
 
 namespace sekisho::egress {
 
+// Whom mail is never handed to by an MX or a literal, and where the world's hosts listen.
+struct RouteRules {
+  std::uint16_t port = 25;
+  std::vector<std::string> own_names;  // an MX with one of them is this machine, and so are those behind it
+  std::vector<io::Endpoint> own;       // our gates; an unspecified address stands for all of this machine
+  std::vector<core::Network>
+      mx_networks;  // an MX may lie there, though the world does not see it, or it is this machine
+  std::function<bool(const core::IpAddress&)> is_machine;  // an address of this machine; empty: not known
+  std::size_t hosts_max = 5;                               // addresses in all
+};
+bool is_machine(const core::IpAddress& ip);  // asks the kernel, on a loop: RouteRules::is_machine of a server
+
 struct Config {
   std::string id;                      // digest of the file, in each record
   action::Settings action;             // our name in Received
@@ -31,9 +43,7 @@ struct Config {
   bool lmtp = true;
   bool observe = false;                  // plan and record, touch nothing
   std::optional<io::Endpoint> next_hop;  // instead of the MX
-  std::uint16_t port = 25;               // of the world's hosts
-  std::vector<std::string> own_names;    // for loops
-  std::vector<io::Endpoint> own;
+  RouteRules route;
   transfer::Options world;  // what every host is met with; name and address are filled in
   mediation::Settings mediation;
   dmarc::Method dmarc_method = dmarc::Method::kTree;

@@ -1,6 +1,13 @@
 #include "gate/egress/egress.h"
 
 namespace sekisho::egress {
+
+// The kernel goes to its own addresses from the same one; nothing is sent.
+bool is_machine(const core::IpAddress& ip) {
+  const auto there = io::Udp::connect({ip, 9});
+  return there && there->local().ip == ip;
+}
+
 namespace {
 constexpr std::int64_t kForgetMs = 60'000;
 constexpr std::size_t kMost = 2'000;

@@ -40,23 +40,32 @@ core::Task<std::optional<dmarc::Policy>> policy_of(const mail::Domain& author, c
   co_return out;
 }
 
-// Did our own gate give this mail to the MTA? Only then are the results in it ours: the first hop that the header
-// names is this machine or another of egress.clients, and our gate wrote the field below it.
-bool came_through_us(const mail::Message& message, const Config& config) {
-  bool local = false;
+// Who gave this mail to the MTA. Our own gate, and the results in it are ours: the first hop that the header names is
+// this machine or another of egress.clients, and our gate wrote the field below it.
+enum class Origin : std::uint8_t {
+  kHere,     // a program, a person, a list manager; or it cannot be told
+  kOutside,  // our gate
+  kResent,   // our gate, and then a program that sent it on through the MTA's sendmail command
+};
+Origin origin_of(const mail::Message& message, const Config& config) {
+  bool handed = false, resent = false;
   for (const auto* field : message.all("Received")) {
-    if (!local) {
+    if (!handed) {
       const auto clause = received::parse(field->value);
-      if (clause.kind == received::Kind::kUnreadable) return false;
-      if (clause.kind == received::Kind::kLocal) continue;
-      if (!core::in_any(config.clients, clause.ip)) return false;
-      local = true;
+      if (clause.kind == received::Kind::kUnreadable) return Origin::kHere;
+      if (clause.kind == received::Kind::kLocal) {
+        resent = true;
+        continue;
+      }
+      if (!core::in_any(config.clients, clause.ip)) return Origin::kHere;
+      handed = true;
       continue;
     }
-    return core::to_lower(field->value).find("by " + core::to_lower(config.action.host) + " with ") !=
-           std::string::npos;
+    const std::string by_us = "by " + core::to_lower(config.action.host) + " with ";
+    if (core::to_lower(field->value).find(by_us) == std::string::npos) return Origin::kHere;
+    return resent ? Origin::kResent : Origin::kOutside;
   }
-  return false;
+  return Origin::kHere;
 }
 
 // What the seal says: signatures and chain as they are now, SPF and DMARC as they were at our gate.
@@ -96,12 +105,13 @@ core::Task<Mended> mend(World& world, const Config& config, const session::Sessi
   out.author = author::evaluate(*message, budget, false);
   mediation::Facts known{*message, out.author, mail.path.text, {}, nullptr};
   auto path = mediation::path_of(known, config.mediation);
-  // What our own gate let in from outside is nobody's of ours, whatever its From and return path say: a forged mail
-  // that an alias sends on would leave with our signature. A list's mail is the list manager's, from wherever the post
-  // came.
-  const bool from_outside = came_through_us(*message, config);
-  const bool signs = path == mediation::Path::kOwn || path == mediation::Path::kThirdParty;
-  if (signs && from_outside) path = mediation::Path::kForward;
+  // What our own gate let in from outside is nobody's of ours, whatever its From, return path and List-Id say: a forged
+  // mail that an alias sends on would leave with our signature. A list manager hands its mail to the MTA by itself,
+  // some by the sendmail command.
+  const Origin origin = origin_of(*message, config);
+  const bool from_outside = origin != Origin::kHere;
+  const bool list = path == mediation::Path::kList;
+  if (list ? origin == Origin::kOutside : from_outside) path = mediation::Path::kForward;
   if (mediation::asks_policy(path) && out.author.author_domain)
     known.policy = co_await policy_of(*out.author.author_domain, config, resolver);
   arc::Evaluation chain;

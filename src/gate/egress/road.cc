@@ -139,16 +139,15 @@ core::Task<int> Egress::open(Group& group, const transfer::Envelope& envelope, d
   if (config_->next_hop) {
     route.hosts.push_back({config_->world.tls_name, *config_->next_hop});
   } else if (group.literal) {
-    route.hosts.push_back({"", {*group.literal, config_->port}});
+    route = literal_route(*group.literal, config_->route);
   } else {
     core::Budget budget;
     budget.dns_queries = config_->dns_queries;
-    const RouteRules rules{config_->port, config_->own_names, config_->own};
-    route = co_await find_route(*group.domain, rules, resolver, world_.random, budget);
+    route = co_await find_route(*group.domain, config_->route, resolver, world_.random, budget);
   }
   if (route.refusal) {
     const auto outcome = route.refusal->temporary() ? Outcome::kTemporary : Outcome::kRefused;
-    group.host = group.domain ? group.domain->text() : "";
+    group.host = group.domain ? group.domain->text() : "[" + group.literal->text() + "]";
     group.outcomes.assign(group.places.size(), {outcome, *route.refusal, ""});
     co_return 0;
   }

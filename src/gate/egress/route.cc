@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/core/network.h"
 #include "base/core/text.h"
 
 namespace sekisho::egress {
@@ -42,8 +43,77 @@ core::Task<Addresses> addresses_of(dns::Name name, dns::Resolver& resolver, core
   co_return out;
 }
 
+// What keeps an address from being a host of the world.
+enum class Bar : std::uint8_t { kNone, kOurs, kLoops, kUnreachable };
+
+Bar bar_of(const io::Endpoint& at, const RouteRules& rules) {
+  using core::Reach;
+  const auto machine = [&] { return rules.is_machine && rules.is_machine(at.ip); };
+  for (const auto& own : rules.own) {
+    if (own == at) return Bar::kOurs;
+    if (own.port == at.port && core::reach_of(own.ip) == Reach::kUnspecified && machine()) return Bar::kOurs;
+  }
+  if (core::in_any(rules.mx_networks, at.ip)) return Bar::kNone;
+  const Reach reach = core::reach_of(at.ip);
+  // The kernel takes 0.0.0.0 for this machine too.
+  if (reach == Reach::kLoopback || reach == Reach::kUnspecified) return Bar::kLoops;
+  if (reach != Reach::kPublic && reach != Reach::kPrivate) return Bar::kUnreachable;
+  if (machine()) return Bar::kOurs;
+  return reach == Reach::kPrivate ? Bar::kUnreachable : Bar::kNone;
+}
+
+Route loop(std::string text) { return refuse(554, "5.4.6", std::move(text)); }
+
+// RFC 3463 section 3.5: 5.4.6 a loop, 5.4.4 no way there.
+smtp::Reply barred(Bar bar, const std::string& whom, const Host& host) {
+  const std::string ip = host.at.ip.text();
+  const std::string kind = " (" + std::string(core::word(core::reach_of(host.at.ip))) + ")";
+  const std::string what = (host.name.empty() ? "the address is " : "its host " + host.name + " is ") + ip;
+  if (bar == Bar::kOurs) return *loop("Mail for " + whom + " loops back to this machine: " + what).refusal;
+  if (bar == Bar::kLoops) return *loop("Mail for " + whom + " would loop back: " + what + kind).refusal;
+  return *refuse(550, "5.4.4", "No way to " + whom + ": " + what + kind + ", no address of the Internet").refusal;
+}
+
 bool is_own(const std::string& name, const std::vector<std::string>& own) {
   return std::any_of(own.begin(), own.end(), [&](const std::string& other) { return core::iequals(name, other); });
+}
+
+struct Found {
+  struct Candidate {
+    std::uint16_t preference;
+    Host host;
+  };
+  std::vector<Candidate> hosts;
+  std::optional<std::uint16_t> ours;   // from this preference on all would send it to us again
+  std::optional<smtp::Reply> refusal;  // why an address was left out; that one is ours says more than others
+  bool temporary = false;
+};
+constexpr std::size_t kLookedMost = 64;  // addresses, of which the first few are used
+
+core::Task<Found> hosts_of(const std::string& whom, const std::vector<dns::Mx>& exchanges, const RouteRules& rules,
+                           dns::Resolver& resolver, core::Budget& budget) {
+  Found out;
+  std::size_t looked = 0;
+  for (const auto& exchange : exchanges) {
+    if ((out.ours && exchange.preference >= *out.ours) || out.hosts.size() >= rules.hosts_max) break;
+    const std::string name = exchange.exchange.text();
+    if (is_own(name, rules.own_names)) {
+      out.ours = exchange.preference;
+      out.refusal = loop("Mail for " + whom + " loops back to this machine: its host " + name + " is our name").refusal;
+      break;
+    }
+    const Addresses found = co_await addresses_of(exchange.exchange, resolver, budget);
+    out.temporary |= found.temporary && found.all.empty();
+    for (const auto& ip : found.all) {
+      if (++looked > kLookedMost) break;
+      const Host host{name, {ip, rules.port}};
+      const Bar bar = bar_of(host.at, rules);
+      if (bar == Bar::kNone) out.hosts.push_back({exchange.preference, host});
+      if (bar == Bar::kOurs) out.ours = exchange.preference;
+      if (bar == Bar::kOurs || (bar != Bar::kNone && !out.refusal)) out.refusal = barred(bar, whom, host);
+    }
+  }
+  co_return out;
 }
 
 }  // namespace
@@ -67,37 +137,25 @@ core::Task<Route> find_route(mail::Domain domain, const RouteRules& rules, dns::
   std::vector<dns::Mx> exchanges = in_order(mx->exchanges, random);
   // RFC 5321 section 5.1: without MX the domain is its own, with preference 0.
   if (mx->code == dns::Code::kNoData) exchanges.push_back({0, name});
-  struct Found {
-    std::uint16_t preference;
-    Host host;
-  };
-  std::vector<Found> all;
-  bool temporary = false;
-  std::optional<std::uint16_t> ours;  // from this preference on all would send it to us again
-  for (const auto& exchange : exchanges) {
-    if ((ours && exchange.preference >= *ours) || all.size() >= rules.hosts_max) break;
-    const std::string text = exchange.exchange.text();
-    if (is_own(text, rules.own_names)) {
-      ours = exchange.preference;
-      break;
-    }
-    const Addresses found = co_await addresses_of(exchange.exchange, resolver, budget);
-    temporary |= found.temporary && found.all.empty();
-    for (const auto& ip : found.all) {
-      const Host host{text, {ip, rules.port}};
-      if (std::find(rules.own.begin(), rules.own.end(), host.at) != rules.own.end()) ours = exchange.preference;
-      all.push_back({exchange.preference, host});
-    }
-  }
+  const Found found = co_await hosts_of(whom, exchanges, rules, resolver, budget);
   Route out;
-  for (const Found& found : all)
-    if ((!ours || found.preference < *ours) && out.hosts.size() < rules.hosts_max) out.hosts.push_back(found.host);
+  for (const auto& each : found.hosts)
+    if ((!found.ours || each.preference < *found.ours) && out.hosts.size() < rules.hosts_max)
+      out.hosts.push_back(each.host);
   if (!out.hosts.empty()) co_return out;
-  if (ours) co_return refuse(554, "5.4.6", "Mail for " + whom + " loops back to this machine");
-  if (temporary) co_return refuse(451, "4.4.3", "The DNS does not give the address of a mail host of " + whom);
+  if (found.temporary && !found.ours)
+    co_return refuse(451, "4.4.3", "The DNS does not give the address of a mail host of " + whom);
+  if (found.refusal) co_return Route{{}, found.refusal};
   if (mx->code == dns::Code::kNoData)
     co_return refuse(550, "5.1.2", "The domain " + whom + " has neither MX nor address");
   co_return refuse(550, "5.4.4", "No mail host of " + whom + " has an address");
+}
+
+Route literal_route(const core::IpAddress& ip, const RouteRules& rules) {
+  const Host host{"", {ip, rules.port}};
+  const Bar bar = bar_of(host.at, rules);
+  if (bar != Bar::kNone) return {{}, barred(bar, "[" + ip.text() + "]", host)};
+  return {{host}, {}};
 }
 
 }  // namespace sekisho::egress

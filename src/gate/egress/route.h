@@ -9,6 +9,7 @@
 #include "base/core/task.h"
 #include "base/dns/dns.h"
 #include "base/io/io.h"
+#include "gate/egress/egress.h"
 #include "mail/address/address.h"
 #include "mail/smtp/reply.h"
 
@@ -23,14 +24,9 @@ struct Route {
   std::vector<Host> hosts;             // empty only with a refusal
   std::optional<smtp::Reply> refusal;  // 4xx or 5xx
 };
-struct RouteRules {
-  std::uint16_t port = 25;
-  std::vector<std::string> own_names;  // an MX with one of them is this machine, and so are those behind it
-  std::vector<io::Endpoint> own;       // our gates
-  std::size_t hosts_max = 5;           // addresses in all
-};
 
 core::Task<Route> find_route(mail::Domain domain, const RouteRules& rules, dns::Resolver& resolver,
                              core::Random& random, core::Budget& budget);
+Route literal_route(const core::IpAddress& ip, const RouteRules& rules);
 
 }  // namespace sekisho::egress

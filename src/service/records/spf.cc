@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/core/network.h"
 #include "base/core/text.h"
 #include "service/records/rule.h"
 
@@ -32,17 +33,10 @@ Id guess(std::string_view term) {
   return known || name == "redirect" || name == "exp" ? Id::k_spf_syntax : Id::k_spf_word;
 }
 
-bool is_private(const core::IpAddress& ip, bool v4) {
-  struct Range {
-    std::uint32_t network;
-    unsigned prefix;
-  };
-  constexpr Range kRanges[] = {{0x0a000000, 8}, {0xac100000, 12}, {0xc0a80000, 16}, {0x7f000000, 8}, {0xa9fe0000, 16}};
-  if (v4)
-    return std::any_of(std::begin(kRanges), std::end(kRanges),
-                       [&](const Range& r) { return ip.in_prefix(core::IpAddress::v4(r.network), r.prefix); });
-  const auto first = ip.octets()[0];
-  return (first & 0xfe) == 0xfc || (first == 0xfe && (ip.octets()[1] & 0xc0) == 0x80) || ip.is_loopback();
+bool is_private(const core::IpAddress& ip) {
+  using core::Reach;
+  const Reach reach = core::reach_of(ip);
+  return reach == Reach::kPrivate || reach == Reach::kLoopback || reach == Reach::kLinkLocal;
 }
 
 bool has_host_bits(const core::IpAddress& ip, bool v4, unsigned prefix) {
@@ -57,7 +51,7 @@ void lint_network(const spf::Shown::Term& term, Complaints& out) {
     out.add_at(Id::k_spf_pass_all, term.text, term.at);
   else if (prefix < (v4 ? kWide4 : kWide6) && passes)
     out.add_at(Id::k_spf_wide, term.text, term.at);
-  if (is_private(term.network, v4)) out.add_at(Id::k_spf_private, term.text, term.at);
+  if (is_private(term.network)) out.add_at(Id::k_spf_private, term.text, term.at);
   if (has_host_bits(term.network, v4, prefix)) out.add_at(Id::k_spf_host_bits, term.text, term.at);
 }
 

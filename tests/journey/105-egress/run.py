@@ -17,6 +17,7 @@ EGRESS = """
 listen = ["127.0.0.1:%(egress)d"]
 port = %(world)d
 tls = "off"
+mx_networks = ["127.0.0.0/8"]
 timeout_ms = 3000
 dot_timeout_ms = 3000
 [[signing_key]]
@@ -83,7 +84,7 @@ with Folder() as folder:
     zone = "".join("%s. 300 IN MX 10 mx.%s.\nmx.%s. 300 IN A 127.0.0.1\n" % (d, d, d) for d in ("dest.example", "other.example", "own.example"))
     zone += "null.example. 300 IN MX 0 .\naway.example. 300 IN MX 5 mx.away.example.\nmx.away.example. 300 IN A 127.0.0.9\n"
     zone += "pair.example. 300 IN MX 5 mx1.pair.example.\npair.example. 300 IN MX 10 mx2.pair.example.\nmx1.pair.example. 300 IN A 127.0.0.9\nmx2.pair.example. 300 IN A 127.0.0.1\n"
-    zone += "loop.example. 300 IN MX 5 mx.sekisho.example.\nmx.sekisho.example. 300 IN A 127.0.0.1\nfault.example. 300 IN A 127.0.0.1\n;!servfail fault.example.\n"
+    zone += "loop.example. 300 IN MX 5 mx.sekisho.example.\nmx.sekisho.example. 300 IN A 127.0.0.1\ntrap.example. 300 IN MX 5 mx.trap.example.\nmx.trap.example. 300 IN A 10.0.0.1\nfault.example. 300 IN A 127.0.0.1\n;!servfail fault.example.\n"
     zone += 's1._domainkey.own.example. 300 IN TXT "%s" "%s"\ned._domainkey.own.example. 300 IN TXT "v=DKIM1; k=ed25519; p=%s"\n' % (rsa[:200], rsa[200:], raw)
     port = free_port()
     with Sekisho(folder, NEXT_HOP + EGRESS, zone, sink=world.port, egress=port, world=world.port, key=key, ed=ed) as gate, \
@@ -107,10 +108,11 @@ with Folder() as folder:
         need(decided["road"] == "outbound" and [(c["change"], c["value"]) for c in decided["changes"]] == [("dkim", "own.example")] * 2, "trace tells what was done to it, and why")
 
         submit(postfix, "mixed", ["alice@dest.example", "nobody@dest.example", "slow@dest.example", "bob@null.example", "carol@away.example", "dave@gone.example",
-                                  "erin@loop.example", "frank@fault.example"])
+                                  "erin@loop.example", "frank@fault.example", "gina@trap.example"])
         want = {"alice@dest.example": ("sent", "250"), "nobody@dest.example": ("bounced", "550 5.1.1 nobody lives here"), "slow@dest.example": ("deferred", "450 4.2.1 the mailbox sleeps"),
                 "bob@null.example": ("bounced", "5.1.10"), "carol@away.example": ("deferred", "cannot be reached"), "dave@gone.example": ("bounced", "5.1.2"),
-                "erin@loop.example": ("bounced", "5.4.6"), "frank@fault.example": ("deferred", "4.4.3")}
+                "erin@loop.example": ("bounced", "5.4.6"), "frank@fault.example": ("deferred", "4.4.3"),
+                "gina@trap.example": ("bounced", "5.4.4 trap.example: No way to trap.example: its host mx.trap.example is 10.0.0.1 (private)")}
         for address, (status, words) in want.items():
             until(lambda: line_for(postfix, address) and len(with_id(world, "mixed")) == 1, 15)
             got = line_for(postfix, address) or ("nothing", "")
@@ -129,6 +131,15 @@ with Folder() as folder:
         postfix.change(default_transport="lmtp:inet:127.0.0.1:%d" % liar.port)
         submit(postfix, "lie", ["nobody@dest.example"])
         until(lambda: line_for(postfix, "nobody@dest.example")[0] == "sent", what="control: with a relay that lies the same log would say sent")
+
+        # A sender beyond ASCII is found by what he is called.
+        utf8 = Client(port)
+        utf8.say("LHLO q")
+        utf8.say("MAIL FROM:<用户@own.example> SMTPUTF8".encode().decode("latin-1")), utf8.say("RCPT TO:<alice@dest.example>")
+        utf8.say("DATA")
+        need(utf8.say("From: joe@own.example\r\nMessage-ID: <utf8@own.example>\r\n\r\nx\r\n.").startswith("550 5.6.7"), "the world's host does not take SMTPUTF8")
+        utf8.close()
+        need(gate.story("--mail-from", "用户@own.example")["events"][0]["mail_from"] == "用户@own.example", "trace finds a UTF-8 sender's outgoing mail")
 
         stranger = Client(port, source="127.0.0.3")
         need(stranger.greeting.startswith("220") and "LMTP" in stranger.greeting, "the gate speaks LMTP")

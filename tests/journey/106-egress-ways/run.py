@@ -22,6 +22,7 @@ EGRESS = """
 listen = ["127.0.0.1:%(egress)d"]
 port = %(world)d
 tls = "off"
+mx_networks = ["127.0.0.0/8"]
 timeout_ms = 3000
 [arc]
 seal_domain = "own.example"
