@@ -114,8 +114,8 @@ class Sekisho:
             with open(zone_file, "w", encoding="latin-1") as out:
                 out.write("$ORIGIN .\n" + zone)
         self.config = os.path.join(folder, name + ".toml")
-        head = ('[server]\nhost = "mx.sekisho.example"\nstate_dir = "%s"\n%s\n[mx]\nlisten = ["127.0.0.1:%d"]\n%s\n[metrics]\nlisten = "127.0.0.1:%d"\n'
-                '[dns]\n%s\ntimeout_ms = 2000\n' % (self.state, words.pop("server", ""), self.port, words.pop("mx", ""), self.metrics_port,
+        head = ('[server]\nhost = "%s"\nstate_dir = "%s"\n%s\n[mx]\nlisten = ["127.0.0.1:%d"]\n%s\n[metrics]\nlisten = "127.0.0.1:%d"\n'
+                '[dns]\n%s\ntimeout_ms = 2000\n' % (words.pop("host", "mx.sekisho.example"), self.state, words.pop("server", ""), self.port, words.pop("mx", ""), self.metrics_port,
                                                      words.pop("dns", 'zone_file = "%s"' % zone_file)))
         with open(self.config, "w") as out:
             out.write(head + body % words if words else head + body)
@@ -193,13 +193,13 @@ class Sink:
     With tls = (certificate, key) it offers STARTTLS. session["tls"] tells whether it is in use, session["commands"] what was said.
     """
 
-    def __init__(self, lmtp=False, answer=None, queue_ids=True, tls=None, port=0):
+    def __init__(self, lmtp=False, answer=None, queue_ids=True, tls=None, port=0, host="127.0.0.1"):
         self.lmtp, self.answer, self.queue_ids, self.tls = lmtp, answer or (lambda verb, argument, session: None), queue_ids, tls
         self.commands, self.open = [], set()
         self.mails, self.sessions, self.lock = [], 0, threading.Lock()
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(("127.0.0.1", port))
+        self.socket.bind((host, port))
         self.socket.listen(200)
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()

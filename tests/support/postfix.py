@@ -33,7 +33,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Postfix:
-    def __init__(self, folder, name, settings, mailboxes=()):
+    def __init__(self, folder, name, settings, mailboxes=(), services=""):
         if os.geteuid() != 0 or not os.path.exists("/usr/sbin/postfix"):
             skip("a private Postfix needs root and the package postfix")
         self.base = os.path.join(folder, name)
@@ -55,7 +55,7 @@ class Postfix:
         with open(self.conf + "/main.cf", "w") as out:
             out.write("".join("%s = %s\n" % pair for pair in values.items()))
         with open(self.conf + "/master.cf", "w") as out:
-            out.write(MASTER % self.port)
+            out.write(MASTER % self.port + services)
         self.running = False
         self.start()
 
