@@ -29,7 +29,7 @@ Options FakeHop::options(Kind kind) const {
   out.address = listener_.local();
   out.unix_path = unix_path_;
   out.helo_domain = "gate.example";
-  out.timeout_ms = 2000;
+  out.timeout_ms = 20000;
   return out;
 }
 core::Task<void> FakeHop::serve(std::shared_ptr<FakeHop> hop) {
@@ -58,7 +58,7 @@ core::Task<bool> FakeHop::answer(io::Socket& socket, std::string line, int conne
   if (answer.delay_ms > 0) co_await io::sleep_until(io::now_ms() + answer.delay_ms);
   const bool starttls = core::istarts_with(line, "STARTTLS") && answer.text.starts_with("220");
   if (starttls) answer.text += inject_after_starttls;
-  if (!answer.text.empty()) co_await socket.write(answer.text, io::now_ms() + 2000);
+  if (!answer.text.empty()) co_await socket.write(answer.text, io::now_ms() + 20000);
   data = core::istarts_with(line, "DATA") && answer.text.starts_with("354");
   if (answer.after == Answer::After::kReset) {
     const linger hard{1, 0};
@@ -70,7 +70,7 @@ core::Task<bool> FakeHop::answer(io::Socket& socket, std::string line, int conne
   }
   if (answer.after != Answer::After::kGo) co_return false;
   if (!starttls || !tls) co_return true;
-  auto up = co_await socket.start_tls_server(*tls, io::now_ms() + 2000);
+  auto up = co_await socket.start_tls_server(*tls, io::now_ms() + 20000);
   co_return up.ok();
 }
 

@@ -271,16 +271,16 @@ Task<Ran> choked(std::shared_ptr<Choke> choke) {
   struct T {
     static Task<void> session(std::shared_ptr<Choke> choke, int fd, int connection) {
       io::Socket socket(fd);
-      co_await socket.write("220 x\r\n", io::now_ms() + 1000);
+      co_await socket.write("220 x\r\n", io::now_ms() + 20000);
       std::string input;
       std::vector<char> buffer(4096);
       bool data = false;
       for (int message = 0;;) {
-        auto got = co_await socket.read(buffer, io::now_ms() + 3000);
+        auto got = co_await socket.read(buffer, io::now_ms() + 20000);
         if (!got) co_return;
         input.append(buffer.data(), *got);
         if (data && connection == choke->broken && (choke->broken > 1 || message == 2)) {
-          if (!choke->word.empty()) co_await socket.write(choke->word, io::now_ms() + 1000);
+          if (!choke->word.empty()) co_await socket.write(choke->word, io::now_ms() + 20000);
           const linger hard{1, 0};
           if (choke->word.empty()) setsockopt(socket.fd(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
           co_return;
@@ -299,7 +299,7 @@ Task<Ran> choked(std::shared_ptr<Choke> choke) {
           data = line == "DATA";
           if (line == ".") ++choke->data_seen;
         }
-        if (!answer.empty()) co_await socket.write(answer, io::now_ms() + 1000);
+        if (!answer.empty()) co_await socket.write(answer, io::now_ms() + 20000);
       }
     }
     static Task<void> serve(std::shared_ptr<io::Listener> listener, std::shared_ptr<Choke> choke) {

@@ -21,10 +21,10 @@ Task<void> echo(int fd) {
   Socket socket(fd);
   char buffer[4096];
   for (;;) {
-    auto got = co_await socket.read(buffer, now_ms() + 5000);
+    auto got = co_await socket.read(buffer, now_ms() + 20000);
     if (!got) co_return;
     const std::string_view octets(buffer, *got);
-    auto put = co_await socket.write(octets, now_ms() + 5000);
+    auto put = co_await socket.write(octets, now_ms() + 20000);
     if (!put) co_return;
   }
 }
@@ -54,7 +54,7 @@ Task<std::string> read_n(Socket& socket, std::size_t n) {
   std::string out;
   char buffer[65536];
   while (out.size() < n) {
-    auto got = co_await socket.read(buffer, now_ms() + 5000);
+    auto got = co_await socket.read(buffer, now_ms() + 20000);
     if (!got) break;
     out.append(buffer, *got);
   }
@@ -101,11 +101,11 @@ TEST(Socket, DeadlinesPassAndTheSocketStaysUsable) {
       EXPECT_GE(now_ms() - before, 30);
       auto past = co_await pair.near.wait_readable(now_ms() - 1);
       EXPECT_EQ(past.error(), IoError::kTimeout);
-      co_await pair.far.write("hi", now_ms() + 1000);
+      co_await pair.far.write("hi", now_ms() + 20000);
       auto ready = co_await pair.near.wait_readable(now_ms() + 1000);
       EXPECT_TRUE(ready.ok());
       EXPECT_TRUE(pair.near.pending());
-      auto got = co_await pair.near.read(buffer, now_ms() + 1000);
+      auto got = co_await pair.near.read(buffer, now_ms() + 20000);
       EXPECT_EQ(*got, 2u);
       EXPECT_FALSE(pair.near.pending());
       // A full send queue: the writer times out.
@@ -124,10 +124,10 @@ TEST(Socket, ResetAndHalfClose) {
       {
         auto pair = co_await connected();
         pair.far.shutdown_write();
-        auto end = co_await pair.near.read(buffer, now_ms() + 1000);
+        auto end = co_await pair.near.read(buffer, now_ms() + 20000);
         EXPECT_EQ(end.error(), IoError::kEof);
         // The other direction still works.
-        auto put = co_await pair.near.write("late", now_ms() + 1000);
+        auto put = co_await pair.near.write("late", now_ms() + 20000);
         EXPECT_TRUE(put.ok());
         auto late = co_await read_n(pair.far, 4);
         EXPECT_EQ(late, "late");
@@ -137,9 +137,9 @@ TEST(Socket, ResetAndHalfClose) {
         const linger hard{1, 0};
         setsockopt(pair.far.fd(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
         pair.far.close();
-        auto end = co_await pair.near.read(buffer, now_ms() + 1000);
+        auto end = co_await pair.near.read(buffer, now_ms() + 20000);
         EXPECT_EQ(end.error(), IoError::kReset);
-        auto put = co_await pair.near.write("x", now_ms() + 1000);
+        auto put = co_await pair.near.write("x", now_ms() + 20000);
         EXPECT_FALSE(put.ok());
         EXPECT_TRUE(pair.near.pending());
       }
@@ -152,9 +152,9 @@ TEST(Socket, UnreadOctetsDoNotTurnTheLastReplyIntoAReset) {
   struct T {
     static Task<void> go() {
       auto pair = co_await connected();
-      co_await pair.near.write("many commands nobody reads", now_ms() + 1000);
+      co_await pair.near.write("many commands nobody reads", now_ms() + 20000);
       co_await pair.far.wait_readable(now_ms() + 1000);
-      co_await pair.far.write("421 bye\r\n", now_ms() + 1000);
+      co_await pair.far.write("421 bye\r\n", now_ms() + 20000);
       pair.far.close();
       auto last = co_await read_n(pair.near, 100);
       EXPECT_EQ(last, "421 bye\r\n");
@@ -239,7 +239,7 @@ TEST(Listener, TurnsClientsAwayWhenOutOfDescriptors) {
       for (int fd; (fd = ::dup(0)) >= 0;) fill.push_back(fd);
       spawn(accept_into(listener, fds));
       char buffer[1];
-      auto end = co_await client->read(buffer, now_ms() + 3000);
+      auto end = co_await client->read(buffer, now_ms() + 20000);
       EXPECT_FALSE(end.ok());
       EXPECT_NE(end.error(), IoError::kTimeout);
       EXPECT_TRUE(fds->empty());
@@ -292,7 +292,7 @@ TEST(Socket, ABusyPeerDoesNotStarveTheOthers) {
     static Task<void> flood(std::shared_ptr<Socket> socket, std::shared_ptr<bool> stop) {
       const std::string chunk(16384, 'x');
       while (!*stop) {
-        auto put = co_await socket->write(chunk, now_ms() + 1000);
+        auto put = co_await socket->write(chunk, now_ms() + 20000);
         if (!put) co_return;
       }
       socket->close();
@@ -300,7 +300,7 @@ TEST(Socket, ABusyPeerDoesNotStarveTheOthers) {
     static Task<void> swallow(Socket socket) {
       std::vector<char> buffer(16384);
       for (;;) {
-        auto got = co_await socket.read(buffer, now_ms() + 1000);
+        auto got = co_await socket.read(buffer, now_ms() + 20000);
         if (!got) co_return;
       }
     }

@@ -55,7 +55,7 @@ struct Seen {
 Task<void> shake(std::shared_ptr<Listener> listener, std::shared_ptr<TlsContext> context) {
   auto fd = co_await listener->accept();
   Socket socket(*fd);
-  auto up = co_await socket.start_tls_server(*context, now_ms() + 5000);
+  auto up = co_await socket.start_tls_server(*context, now_ms() + 20000);
   char octet[1];
   if (up) co_await socket.read(octet, now_ms() + 5000);
 }
@@ -63,7 +63,7 @@ Task<bool> meet(std::shared_ptr<TlsContext> server, std::shared_ptr<TlsContext> 
   auto listener = std::make_shared<Listener>(std::move(*Listener::bind(*Endpoint::parse("127.0.0.1:0"))));
   spawn(shake(listener, server));
   auto socket = co_await Socket::connect(listener->local(), now_ms() + 2000);
-  auto up = co_await socket->start_tls_client(*client, name, now_ms() + 5000);
+  auto up = co_await socket->start_tls_client(*client, name, now_ms() + 20000);
   co_return up.ok();
 }
 // Whether who asks for that name is shown the key of that certificate.
@@ -128,7 +128,7 @@ TEST_F(KeychainTest, LeastVersionIsKept) {
       spawn(shake(listener, server));
       auto socket = co_await Socket::connect(listener->local(), now_ms() + 2000);
       auto client = TlsContext::client();
-      auto up = co_await socket->start_tls_client(*client, "mx.a.example", now_ms() + 2000);
+      auto up = co_await socket->start_tls_client(*client, "mx.a.example", now_ms() + 20000);
       co_return up ? socket->tls()->version : "";
     }
   };
@@ -274,16 +274,21 @@ void flood(int fd) {
   SSL_free(ssl);
   SSL_CTX_free(context);
 }
+std::int64_t thread_ms() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return used.tv_sec * 1000 + used.tv_nsec / 1'000'000;
+}
 struct Beat {
-  std::int64_t longest_ms = 0;
+  std::int64_t longest_ms = 0;  // of the loop's own CPU time: what a busy machine does is not counted
   bool stop = false;
 };
 Task<void> beat(std::shared_ptr<Beat> shared) {
   while (!shared->stop) {
-    const std::int64_t before = now_ms();
-    auto slept = co_await sleep_until(before + 1);
+    const std::int64_t before = thread_ms();
+    auto slept = co_await sleep_until(now_ms() + 1);
     if (!slept) co_return;
-    shared->longest_ms = std::max(shared->longest_ms, now_ms() - before);
+    shared->longest_ms = std::max(shared->longest_ms, thread_ms() - before);
   }
 }
 TEST_F(KeychainTest, RecordsWithoutDataDoNotHoldTheLoop) {
@@ -296,7 +301,7 @@ TEST_F(KeychainTest, RecordsWithoutDataDoNotHoldTheLoop) {
       ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
       std::thread peer(flood, ends[1]);
       Socket socket(ends[0]);
-      auto up = co_await socket.start_tls_server(*context, now_ms() + 5000);
+      auto up = co_await socket.start_tls_server(*context, now_ms() + 20000);
       EXPECT_TRUE(up.ok());
       auto waited = co_await sleep_until(now_ms() + 300);
       EXPECT_TRUE(waited.ok());
@@ -307,7 +312,7 @@ TEST_F(KeychainTest, RecordsWithoutDataDoNotHoldTheLoop) {
       heart->stop = true;
       EXPECT_TRUE(!got.ok() && got.error() == IoError::kTls);
       EXPECT_NE(socket.tls_error().find("without data"), std::string::npos) << socket.tls_error();
-      EXPECT_LT(heart->longest_ms, 250);  // a busy machine may miss a beat; a held loop misses all
+      EXPECT_LT(heart->longest_ms, 250);
       socket.close();
       peer.join();
     }

@@ -24,16 +24,16 @@ Task<void> serve(std::shared_ptr<Listener> listener, std::shared_ptr<TlsContext>
   auto fd = co_await listener->accept();
   Socket socket(*fd);
   char buffer[256];
-  auto clear = co_await socket.read(buffer, now_ms() + 2000);
+  auto clear = co_await socket.read(buffer, now_ms() + 20000);
   if (!clear) co_return;
-  co_await socket.write("220 go\r\n", now_ms() + 1000);
-  auto up = co_await socket.start_tls_server(*context, now_ms() + 2000);
+  co_await socket.write("220 go\r\n", now_ms() + 20000);
+  auto up = co_await socket.start_tls_server(*context, now_ms() + 20000);
   if (!up) co_return;
   for (;;) {
-    auto got = co_await socket.read(buffer, now_ms() + 5000);
+    auto got = co_await socket.read(buffer, now_ms() + 20000);
     if (!got) co_return;
     const std::string_view octets(buffer, *got);
-    co_await socket.write(octets, now_ms() + 2000);
+    co_await socket.write(octets, now_ms() + 20000);
   }
 }
 struct Outcome {
@@ -48,10 +48,10 @@ Task<Outcome> dial(std::shared_ptr<TlsContext> context, std::string name) {
   auto listener = tls_door();
   spawn(serve(listener, server_context()));
   auto socket = co_await Socket::connect(listener->local(), now_ms() + 2000);
-  co_await socket->write("STARTTLS\r\n", now_ms() + 1000);
+  co_await socket->write("STARTTLS\r\n", now_ms() + 20000);
   char go_ahead[8];
-  co_await socket->read(go_ahead, now_ms() + 1000);
-  auto up = co_await socket->start_tls_client(*context, name, now_ms() + 3000);
+  co_await socket->read(go_ahead, now_ms() + 20000);
+  auto up = co_await socket->start_tls_client(*context, name, now_ms() + 20000);
   out.up = up.ok();
   if (!up) {
     out.error = up.error();
@@ -59,9 +59,9 @@ Task<Outcome> dial(std::shared_ptr<TlsContext> context, std::string name) {
     co_return out;
   }
   out.facts = socket->tls();
-  co_await socket->write("over tls", now_ms() + 1000);
+  co_await socket->write("over tls", now_ms() + 20000);
   char buffer[64];
-  auto got = co_await socket->read(buffer, now_ms() + 3000);
+  auto got = co_await socket->read(buffer, now_ms() + 20000);
   if (got) out.back.assign(buffer, *got);
   co_await sleep_until(now_ms() + 20);
   out.idle_pending = socket->pending();  // tickets are not mail
@@ -103,10 +103,10 @@ TEST(Tls, ClearTextAfterStartTlsIsNeverReadAsTls) {
       auto client = co_await Socket::connect(listener->local(), now_ms() + 1000);
       auto fd = co_await listener->accept();
       Socket server(*fd);
-      co_await client->write("STARTTLS\r\nRSET\r\n", now_ms() + 1000);
+      co_await client->write("STARTTLS\r\nRSET\r\n", now_ms() + 20000);
       char line[10];
-      co_await server.read(line, now_ms() + 1000);
-      auto up = co_await server.start_tls_server(*context, now_ms() + 1000);
+      co_await server.read(line, now_ms() + 20000);
+      auto up = co_await server.start_tls_server(*context, now_ms() + 20000);
       co_return up.ok();
     }
   };
@@ -128,7 +128,7 @@ TEST(Tls, HandshakeTimesOutAndPeerMayVanish) {
       auto fd2 = co_await listener->accept();
       Socket second(*fd2);
       next->close();
-      auto gone = co_await second.start_tls_server(*context, now_ms() + 1000);
+      auto gone = co_await second.start_tls_server(*context, now_ms() + 20000);
       EXPECT_FALSE(gone.ok());
     }
   };
@@ -166,11 +166,11 @@ TEST(Tls, FourHundredKilobytesBothWays) {
       auto listener = tls_door();
       spawn(serve(listener, server_context()));
       auto socket = co_await Socket::connect(listener->local(), now_ms() + 1000);
-      co_await socket->write("STARTTLS\r\n", now_ms() + 1000);
+      co_await socket->write("STARTTLS\r\n", now_ms() + 20000);
       char go_ahead[8];
-      co_await socket->read(go_ahead, now_ms() + 1000);
+      co_await socket->read(go_ahead, now_ms() + 20000);
       auto context = TlsContext::client();
-      auto up = co_await socket->start_tls_client(*context, "localhost", now_ms() + 2000);
+      auto up = co_await socket->start_tls_client(*context, "localhost", now_ms() + 20000);
       EXPECT_TRUE(up.ok());
       const std::string big(400'000, 'q');
       std::vector<Task<bool>> both;

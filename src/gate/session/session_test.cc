@@ -149,7 +149,7 @@ Task<void> slow_command(TestPlace& place) {
     if (text != "silence") break;
   }
   EXPECT_EQ(text, "421 4.4.2 Timeout\r\n");
-  EXPECT_LT(io::now_ms() - began_ms, 1'500);
+  EXPECT_LT(io::now_ms() - began_ms, 10'000);
   EXPECT_TRUE(co_await place.all_gone());
 }
 
