@@ -11,9 +11,8 @@ import subprocess
 import sys
 import tempfile
 
-from checks import MAIL, end, judge
+from checks import MAIL, SEKISHO, end, judge
 
-SEKISHO = sys.argv[1]
 SPOILED = (b"bye", b"bie")
 RESULTS = b"Authentication-Results: mx.example.org; spf=pass smtp.mailfrom=example.org;\r\n\tdmarc=pass header.from=example.org\r\n"
 

@@ -11,10 +11,9 @@ import subprocess
 import sys
 import tempfile
 
-from checks import MAIL, end, judge
+from checks import MAIL, SEKISHO, end, judge
 from dkim_interop import OPENDKIM, Opendkim, PERL, dkim, run
 
-SEKISHO = sys.argv[1]
 PERL_VERIFY = r"""
 use strict; use warnings; no warnings 'redefine'; use Mail::DKIM::Verifier; use Mail::DKIM::PublicKey;
 my %records = split /\n/, shift @ARGV;

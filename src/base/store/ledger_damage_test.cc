@@ -80,7 +80,7 @@ class DamagedLedger : public testing::Test {
     return !report || !report->ok();
   }
 
-  Folder folder_;
+  Folder folder_{quick_place()};
   core::FixedClock clock_{kNoon};
   int number_ = 0;
   std::map<std::string, std::string> files_;

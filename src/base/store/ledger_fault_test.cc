@@ -255,7 +255,7 @@ TEST(Reserve, ADiskWithoutRoomForItStillTakesRecords) {
 }
 
 TEST(Damage, TornTailAtEachOctetIsCutSavedAndTold) {
-  Folder folder;
+  Folder folder(quick_place());
   core::FixedClock clock(kNoon);
   std::vector<Position> positions;
   const std::string whole = killed(folder.path, clock, positions);
@@ -289,7 +289,7 @@ TEST(Damage, TornTailAtEachOctetIsCutSavedAndTold) {
 }
 
 TEST(Damage, OneFlippedBitAnywhereIsAlwaysTold) {
-  Folder folder;
+  Folder folder(quick_place());
   core::FixedClock clock(kNoon);
   std::vector<Position> positions;
   const std::string whole = killed(folder.path, clock, positions);

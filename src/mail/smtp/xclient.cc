@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kUnavailable = "[UNAVAILABLE]";
 constexpr std::string_view kLater = "[TEMPUNAVAIL]";
 
-core::Error<Reply> bad(std::string_view attribute) {
+core::Error<Reply> malformed(std::string_view attribute) {
   return core::error(Reply{501, "5.5.4", {"Bad " + std::string(attribute) + " in XCLIENT"}});
 }
 
@@ -75,12 +75,12 @@ core::Result<XclientCommand, Reply> parse_xclient(std::string_view argument) {
   while (!rest.empty()) {
     const std::string_view word = take_word(rest);
     const std::size_t equals = word.find('=');
-    if (equals == std::string_view::npos || !is_offered(word.substr(0, equals))) return bad("attribute");
+    if (equals == std::string_view::npos || !is_offered(word.substr(0, equals))) return malformed("attribute");
     const std::string_view name = word.substr(0, equals), raw = word.substr(equals + 1);
     // The words are looked for before decoding, so that no client's own text can say them.
     const bool known = !core::iequals(raw, kUnavailable) && !core::iequals(raw, kLater);
     const auto text = known ? decode_xtext(raw) : std::string();
-    if (!text || !take(name, *text, known, out)) return bad(core::printable(name, 10));
+    if (!text || !take(name, *text, known, out)) return malformed(core::printable(name, 10));
   }
   return out;
 }

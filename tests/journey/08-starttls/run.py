@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import threading
 
-from lab import BINARY, Client, Folder, NEXT_HOP, Sekisho, Sink, ZONE, message, need, self_signed
+from lab import COMMANDS, Client, Folder, NEXT_HOP, Sekisho, Sink, ZONE, message, need, self_signed
 
 TLS = 'tls_certificate = "%s"\ntls_key = "%s"'
 
@@ -152,7 +152,7 @@ def wrong_pair(folder, pair, other):
             out.write('[server]\nhost = "mx.sekisho.example"\nstate_dir = "%s/pair-state"\n[mx]\nlisten = ["127.0.0.1:0"]\n%s\n' % (folder, TLS % (certificate, key)) + NEXT_HOP % {"sink": 1})
         line = 1 + open(config).read().split("\n").index('tls_certificate = "%s"' % certificate)
         for words, code in ((("config", "check", config), 1), (("serve", "-c", config), 2)):
-            done = subprocess.run([BINARY, *words], capture_output=True, timeout=30)
+            done = subprocess.run([COMMANDS, *words], capture_output=True, timeout=30)
             text = done.stderr.decode()
             need(done.returncode == code and named in text, "%s, %s: exit %d names the file: %s" % (what, words[0], code, text.strip()))
             need("%s:%d:" % (config, line) in text or "%s:%d:" % (config, line + 1) in text, "and the line of the config")

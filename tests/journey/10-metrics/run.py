@@ -9,7 +9,7 @@ import re
 import socket
 import subprocess
 
-from lab import BINARY, Client, Folder, NEXT_HOP, Sekisho, Sink, ZONE, free_port, message, need, until
+from lab import COMMANDS, Client, Folder, NEXT_HOP, Sekisho, Sink, ZONE, free_port, message, need, until
 
 REFUSE = []
 
@@ -96,7 +96,7 @@ def loopback(folder, gate):
     open(config, "w").write(text)
     line = 1 + [l.startswith('listen = "0.0.0.0') for l in text.split("\n")].index(True)
     for words, code in ((("config", "check", config), 1), (("serve", "-c", config), 2)):
-        done = subprocess.run([BINARY, *words], capture_output=True, timeout=30)
+        done = subprocess.run([COMMANDS, *words], capture_output=True, timeout=30)
         need(done.returncode == code and b"%s:%d: metrics.listen: " % (config.encode(), line) in done.stderr and b"loopback" in done.stderr, "%s: metrics at 0.0.0.0 are an error of line %d" % (words[0], line))
 
 

@@ -9,7 +9,7 @@ import re
 import smtplib
 import subprocess
 
-from lab import BINARY, Client, Folder, NEXT_HOP, Sekisho, Sink, free_port, need, until
+from lab import COMMANDS, Client, Folder, NEXT_HOP, Sekisho, Sink, free_port, need, until
 from postfix import Postfix
 
 EGRESS = """
@@ -95,7 +95,7 @@ with Folder() as folder:
         for mail in with_id(world, "own1"):
             path = os.path.join(folder, "mail")
             open(path, "wb").write(mail["data"])
-            seen = json.loads(subprocess.run([BINARY, "dkim", "verify", "--json", "--zone", os.path.join(folder, "gate.zone"), path], capture_output=True).stdout)
+            seen = json.loads(subprocess.run([COMMANDS, "dkim", "verify", "--json", "--zone", os.path.join(folder, "gate.zone"), path], capture_output=True).stdout)
             need(sorted((s["selector"], s["result"]) for s in seen) == [("ed", "pass"), ("s1", "pass")], "signed by RSA and Ed25519, our own check passes")
             done = subprocess.run(["perl", "-e", PERL], input=mail["data"], capture_output=True, env=dict(os.environ, RECORD=rsa))
             need(b"s1=pass" in done.stdout, "Mail::DKIM verifies it: %s" % (done.stdout + done.stderr[-200:]).decode())

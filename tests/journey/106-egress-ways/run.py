@@ -9,7 +9,7 @@ import re
 import smtplib
 import subprocess
 
-from lab import BINARY, Folder, NEXT_HOP, Sekisho, Sink, free_port, need, skip, until
+from lab import COMMANDS, Folder, NEXT_HOP, Sekisho, Sink, free_port, need, skip, until
 from postfix import Postfix
 
 try:
@@ -48,14 +48,14 @@ def record(path):
 
 
 def sekisho(*words, want=0, stdin=None):
-    done = subprocess.run([BINARY, *words], input=stdin, capture_output=True, timeout=60)
+    done = subprocess.run([COMMANDS, *words], input=stdin, capture_output=True, timeout=60)
     if done.returncode != want:
         raise AssertionError("%s: exit %d: %s %s" % (words, done.returncode, done.stdout[-600:], done.stderr[-600:]))
     return done.stdout
 
 
 def signed_by(mail, zone):
-    return [(s["signing_domain"], s["result"]) for s in json.loads(subprocess.run([BINARY, "dkim", "verify", "--json", "--zone", zone, "-"], input=mail, capture_output=True).stdout)]
+    return [(s["signing_domain"], s["result"]) for s in json.loads(subprocess.run([COMMANDS, "dkim", "verify", "--json", "--zone", zone, "-"], input=mail, capture_output=True).stdout)]
 
 
 def field(mail, name):
@@ -103,7 +103,7 @@ with Folder() as folder:
         out = through(author_mail("alice@bank.example", "strict", listed), "bounces+1@lists.example", "user@dest.example", "a list, strict author")
         need(field(out, "From") == ['"Alice via Friends" <friends@lists.example>'] and field(out, "Reply-To") == ["Alice <alice@bank.example>"], "p=reject: From is the list's, the author is in Reply-To")
         need(("lists.example", "pass") in signed_by(out, zone_file), "the list's signature is good")
-        done = json.loads(subprocess.run([BINARY, "check", "--ip", "127.0.0.1", "--mail-from", "bounces+1@lists.example", "--zone", zone_file, "--json", "-"], input=out, capture_output=True).stdout)
+        done = json.loads(subprocess.run([COMMANDS, "check", "--ip", "127.0.0.1", "--mail-from", "bounces+1@lists.example", "--zone", zone_file, "--json", "-"], input=out, capture_output=True).stdout)
         need(done["dmarc"]["result"] == "pass" or done["dmarc"]["author_domain"] == "lists.example", "at its end nobody's strict policy fails")
         out = through(author_mail("bob@mild.example", "mild", listed), "bounces+1@lists.example", "user@dest.example", "a list, mild author")
         need(field(out, "From") == ["Alice <bob@mild.example>"] and field(out, "Sender") == ["<friends@lists.example>"], "p=none: From stays, Sender is the list's")
@@ -140,5 +140,5 @@ with Folder() as folder:
              and not told["methods"]["dmarc"]["survives"] and told["methods"]["dmarc"]["text"]["ja"], "explain, third party: what does not survive says why")
         text = sekisho("mediate", "explain", "-c", gate.config, "--path", "all", "--ip", "127.0.0.1", "--mail-from", "alice@bank.example", os.path.join(folder, "explain.eml"), want=1).decode()
         need(all("path     " + w in text for w in ("forward", "list", "third-party")) and "転送" in text, "the whole table as text")
-        need(subprocess.run([BINARY, "mediate", "explain", "-c", gate.config, "--path", "moon", "-"], input=b"", capture_output=True).returncode == 2, "a way nobody knows is a usage error")
+        need(subprocess.run([COMMANDS, "mediate", "explain", "-c", gate.config, "--path", "moon", "-"], input=b"", capture_output=True).returncode == 2, "a way nobody knows is a usage error")
 print("ok")

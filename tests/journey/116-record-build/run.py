@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 
-from lab import BINARY, Folder, free_port, need, skip, until
+from lab import COMMANDS, Folder, free_port, need, skip, until
 
 HEAD = """$ORIGIN company.example.
 $TTL 300
@@ -20,7 +20,7 @@ mx IN AAAA 2001:db8::25
 
 
 def build(*words, check=0):
-    done = subprocess.run([BINARY, "record", "build", *words, "--domain", "company.example", "--json"], capture_output=True, timeout=60)
+    done = subprocess.run([COMMANDS, "record", "build", *words, "--domain", "company.example", "--json"], capture_output=True, timeout=60)
     need(done.returncode == check, "build %s: exit %d, wanted %d: %s" % (" ".join(words), done.returncode, check, done.stderr[-300:] + done.stdout[-300:]))
     return json.loads(done.stdout) if done.stdout else None
 
@@ -86,7 +86,7 @@ def main():
             resolver = "127.0.0.1:%d" % port
 
             def lint():
-                done = subprocess.run([BINARY, "record", "lint", "company.example", "--selector", "s1", "--selector", "s2", "--resolver", resolver, "--json"], capture_output=True, timeout=60)
+                done = subprocess.run([COMMANDS, "record", "lint", "company.example", "--selector", "s1", "--selector", "s2", "--resolver", resolver, "--json"], capture_output=True, timeout=60)
                 answer = json.loads(done.stdout)
                 return answer if answer["records"][0]["status"] == "found" else None
             answer = until(lint, 15, "nsd answers")

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from lab import BINARY, Client, Folder, free_port, message, need, until, wait_port
+from lab import BINARY, COMMANDS, Client, Folder, free_port, message, need, until, wait_port
 from postfix import Postfix
 
 ZONE = """$ORIGIN .
@@ -14,7 +14,7 @@ sender.example. 300 IN A 127.0.0.1
 
 
 def init(*words, check=0):
-    done = subprocess.run([BINARY, "init", *words, "--json"], capture_output=True, timeout=60)
+    done = subprocess.run([COMMANDS, "init", *words, "--json"], capture_output=True, timeout=60)
     need(done.returncode == check, "init %s: exit %d: %s" % (" ".join(words), done.returncode, done.stderr[-300:]))
     return json.loads(done.stdout) if done.stdout else None
 
@@ -48,7 +48,7 @@ def main():
         init("--listen", "here", check=2)
         init("--domain", "a b", check=2)
         config = out + "/sekisho.toml"
-        checked = subprocess.run([BINARY, "config", "check", config], capture_output=True, timeout=60)
+        checked = subprocess.run([COMMANDS, "config", "check", config], capture_output=True, timeout=60)
         need(checked.returncode == 0, "config check: %s" % (checked.stdout + checked.stderr)[-400:])
         postfix = Postfix(folder, "mta", {"virtual_mailbox_domains": "dest.example"}, ["user@dest.example"])
         try:

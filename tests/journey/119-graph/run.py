@@ -4,11 +4,11 @@ import json
 import subprocess
 import xml.etree.ElementTree as ET
 
-from lab import BINARY, Client, Folder, NEXT_HOP, Sekisho, Sink, ZONE, message, need
+from lab import COMMANDS, Client, Folder, NEXT_HOP, Sekisho, Sink, ZONE, message, need
 
 
 def graph(gate, *words, check=0):
-    done = subprocess.run([BINARY, "graph", "forged", "-c", gate.config, "--json", *words], capture_output=True, timeout=60)
+    done = subprocess.run([COMMANDS, "graph", "forged", "-c", gate.config, "--json", *words], capture_output=True, timeout=60)
     need(done.returncode == check, "graph %s: exit %d: %s" % (" ".join(words), done.returncode, done.stderr[-300:]))
     return json.loads(done.stdout) if done.stdout else None
 

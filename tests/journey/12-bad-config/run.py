@@ -12,13 +12,13 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from lab import BINARY, ROOT, Folder, need, self_signed
+from lab import BINARY, COMMANDS, ROOT, Folder, need, self_signed
 
 CASES = os.path.join(ROOT, "tests", "badconfig")
 
 
-def run(*words):
-    return subprocess.run([BINARY, *words], capture_output=True, timeout=60)
+def run(*words, binary=COMMANDS):
+    return subprocess.run([binary, *words], capture_output=True, timeout=60)
 
 
 def try_case(folder, made, case, write):
@@ -28,7 +28,7 @@ def try_case(folder, made, case, write):
     config = os.path.join(here, "config.toml")
     octets = open(config, "rb").read().replace(b"MADE/", made.encode() + b"/")
     open(config, "wb").write(octets)
-    checked, served = run("config", "check", config), run("serve", "-c", config)
+    checked, served = run("config", "check", config, binary=BINARY), run("serve", "-c", config)
     said = checked.stderr.decode().replace(here, "FOLDER").replace(made, "MADE")
     if write:
         open(os.path.join(case, "expect"), "w").write(said)

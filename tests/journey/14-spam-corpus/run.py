@@ -157,14 +157,14 @@ def main():
     whole, part = BINARY, None
     if sanitized:
         whole, part = (release if os.path.exists(release) else None), BINARY
-        print("NOTE: %s is a sanitizer build: it gets every sixth mail; all %d go through %s" % (BINARY, MAILS, whole or "nothing, build/release/sekisho is not built"))
+        print("NOTE: %s is a sanitizer build: it gets every twelfth mail; all %d go through %s" % (BINARY, MAILS, whole or "nothing, build/release/sekisho is not built"))
     with Folder() as folder:
         if whole:
             corpus_through(folder, "whole", whole, corpus)
             replay(folder, whole, corpus)
         if part:
-            # The sixth part, and all those with a bare CR.
-            some = [c for i, c in enumerate(corpus) if i % 6 == 0 or re.search(rb"\r(?!\n)", on_the_wire(c[1]))]
+            # The twelfth part, and all those with a bare CR.
+            some = [c for i, c in enumerate(corpus) if i % 12 == 0 or re.search(rb"\r(?!\n)", on_the_wire(c[1]))]
             corpus_through(folder, "part", part, some)
             replay(folder, part, some, "part-mails")
 

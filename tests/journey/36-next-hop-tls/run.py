@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 
-from lab import BINARY, Client, Folder, NEXT_HOP, Sekisho, Sink, ZONE, message, need, self_signed
+from lab import COMMANDS, Client, Folder, NEXT_HOP, Sekisho, Sink, ZONE, message, need, self_signed
 
 
 def pin(certificate):
@@ -49,7 +49,7 @@ def main():
                           ('tls = "required"\ntls_name = "hop.example"\ntls_ca_file = "absent.pem"', "absent.pem: No such file"), ('tls = "always"', "allowed: off|opportunistic|encrypt|required")):
             with open(config, "w") as out:
                 out.write('[server]\nhost = "mx.sekisho.example"\nstate_dir = "s"\n[mx]\nlisten = ["127.0.0.1:0"]\n' + body(tls) % {"sink": 1})
-            done = subprocess.run([BINARY, "config", "check", config], capture_output=True, text=True, timeout=30)
+            done = subprocess.run([COMMANDS, "config", "check", config], capture_output=True, text=True, timeout=30)
             need(done.returncode == 1 and said in done.stderr, "%s: %s" % (tls.replace("\n", ", "), done.stderr.strip()))
 
 

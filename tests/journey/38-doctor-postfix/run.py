@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 
-from lab import BINARY, Folder, free_port, need, self_signed
+from lab import COMMANDS, Folder, free_port, need, self_signed
 from postfix import Postfix
 
 CONFIG = """[server]
@@ -28,7 +28,7 @@ next_hop = "main"
 
 
 def examine(config, mailbox):
-    done = subprocess.run([BINARY, "doctor", "-c", config, "--only", "next_hop", "--probe-rcpt", "user@dest.example", "--mailbox", mailbox, "--json"], capture_output=True, text=True, timeout=240)
+    done = subprocess.run([COMMANDS, "doctor", "-c", config, "--only", "next_hop", "--probe-rcpt", "user@dest.example", "--mailbox", mailbox, "--json"], capture_output=True, text=True, timeout=240)
     answer = json.loads(done.stdout)
     for f in answer["findings"]:
         print("    %-8s %-18s %-34s %s" % (f["grade"], f["code"], f["subject"], f["evidence"][:150]))

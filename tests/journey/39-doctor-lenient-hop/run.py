@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from lab import BINARY, Folder, NEXT_HOP, free_port, need
+from lab import COMMANDS, Folder, NEXT_HOP, free_port, need
 
 ENDS = {"<LF>.<LF>": b"\n.\n", "<LF>.<CR><LF>": b"\n.\r\n", "<CR><LF>.<LF>": b"\r\n.\n", "<CR>.<CR>": b"\r.\r", "<CR>.<CR><LF>": b"\r.\r\n", "<CR><LF>.<CR>": b"\r\n.\r", "<LF>.<CR>": b"\n.\r",
         "<CR>.<LF>": b"\r.\n", "<LF><LF>.<CR><LF>": b"\n\n.\r\n", "<CR><CR><LF>.<CR><CR><LF>": b"\r\r\n.\r\r\n", "<CR><LF><NUL>.<CR><LF>": b"\r\n\0.\r\n", "<CR><LF>.<NUL><CR><LF>": b"\r\n.\0\r\n",
@@ -98,7 +98,7 @@ def examine(folder, hop, body=None, words=()):
     with open(config, "w") as out:
         out.write('[server]\nhost = "mx.sekisho.example"\nstate_dir = "%s/state"\n[mx]\nlisten = ["127.0.0.1:%d"]\n[dns]\nservers = ["127.0.0.1:1"]\n' % (folder, free_port()) + (body or NEXT_HOP % {"sink": hop.port}))
     mailbox = ["--mailbox", hop.maildir] if hop else []
-    done = subprocess.run([BINARY, "doctor", "-c", config, "--only", "next_hop", "--probe-rcpt", "user@dest.example", "--json", *mailbox, *words], capture_output=True, text=True, timeout=240)
+    done = subprocess.run([COMMANDS, "doctor", "-c", config, "--only", "next_hop", "--probe-rcpt", "user@dest.example", "--json", *mailbox, *words], capture_output=True, text=True, timeout=240)
     if not done.stdout:
         raise AssertionError(done.stderr)
     return done.returncode, json.loads(done.stdout)["findings"]

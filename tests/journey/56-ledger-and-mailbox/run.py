@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 
-from lab import BINARY, Client, Folder, NEXT_HOP, Sekisho, Sink, ZONE, message, need
+from lab import BINARY, COMMANDS, Client, Folder, NEXT_HOP, Sekisho, Sink, ZONE, message, need
 
 
 def records(gate, *words):
@@ -41,7 +41,7 @@ def second_server(gate, folder):
 
 
 def wordings():
-    done = subprocess.run([BINARY, "config", "check", "/nonexistent.toml"], capture_output=True, timeout=60)
+    done = subprocess.run([COMMANDS, "config", "check", "/nonexistent.toml"], capture_output=True, timeout=60)
     text = (done.stdout + done.stderr).decode()
     need(done.returncode in (1, 2) and "/nonexistent.toml: " in text and ":0:" not in text, "a config that is not there: " + text.strip())
 
@@ -65,7 +65,7 @@ def maildir(folder):
     need(count(os.path.join(folder, "plain")) == 2, "in a plain folder every file that is not hidden")
     empty = os.path.join(folder, "empty")
     os.makedirs(os.path.join(empty, "tmp"))
-    done = subprocess.run([BINARY, "replay", empty], capture_output=True, timeout=60)
+    done = subprocess.run([COMMANDS, "replay", empty], capture_output=True, timeout=60)
     need(done.returncode == 2 and b"holds no mails" in done.stderr, "a folder without mails is said: exit 2")
 
 

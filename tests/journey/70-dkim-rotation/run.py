@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 
-from lab import BINARY, Client, Folder, NEXT_HOP, Sekisho, Sink, free_port, need, skip, until
+from lab import COMMANDS, Client, Folder, NEXT_HOP, Sekisho, Sink, free_port, need, skip, until
 
 MAIL = (b"From: Joe <joe@example.org>\r\nTo: list@lists.example\r\nSubject: a  \r\n\tfolded  subject\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n"
         b"Message-ID: <1@example.org>\r\n\r\n Hello  there \r\n\r\nbye\r\n")
@@ -66,7 +66,7 @@ class Nsd:
 
 def program(*words, want=None, stdin=None, wrap=()):
     env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0" if wrap else os.environ.get("ASAN_OPTIONS", ""))
-    done = subprocess.run([*wrap, BINARY, *words], input=stdin, capture_output=True, timeout=60, env=env)
+    done = subprocess.run([*wrap, COMMANDS, *words], input=stdin, capture_output=True, timeout=60, env=env)
     if want is not None and done.returncode != want:
         raise AssertionError("%s: exit %d, wanted %d: %s %s" % (words, done.returncode, want, done.stdout.decode()[-800:], done.stderr.decode()[-800:]))
     return done

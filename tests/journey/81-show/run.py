@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import tempfile
 
-from lab import BINARY, need
+from lab import BINARY, COMMANDS, need
 
 RSA = ("MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDwIRP/UC3SBsEmGqZ9ZJW3/DkMoGeLnQg1fWn7/zYtIxN2SnFCjxOCKG9v3b4jYfcTNh5ijSsq631uBItLa7od+v/Rtdc2UzJ1lWT947qR+Rcac2gbto/NMqJ0fzfVjH4OuKhitdY9tf6mcwGjaNBcWToIMmPSPDdQPNUYckcQ2QIDAQAB")
 ZONE = """$ORIGIN .
@@ -42,7 +42,7 @@ no.example. 300 IN A 192.0.2.1
 
 def run(folder, *words, options=None):
     options = ["--zone", folder + "/zone"] if options is None else options
-    text = subprocess.run([BINARY, *words, *options], capture_output=True, timeout=60)
+    text = subprocess.run([COMMANDS, *words, *options], capture_output=True, timeout=60)
     document = subprocess.run([BINARY, *words, *options, "--json"], capture_output=True, timeout=60)
     need(text.returncode == document.returncode, "%r: text and JSON end alike: %d, %d" % (words, text.returncode, document.returncode))
     lines = text.stdout.decode().splitlines()
@@ -164,7 +164,7 @@ def evidence(folder):
     with open(mail, "w", newline="") as out:
         out.write("From: a@www.unit.example.org\r\nSubject: x\r\n\r\nHello\r\n")
     words = ["check", "--zone", folder + "/zone", "--ip", "192.0.2.1", "--mail-from", "a@example.org", mail]
-    text = subprocess.run([BINARY, *words], capture_output=True).stdout.decode()
+    text = subprocess.run([COMMANDS, *words], capture_output=True).stdout.decode()
     data = json.loads(subprocess.run([BINARY, *words, "--json"], capture_output=True).stdout)
     need((data["spf"]["mfrom"]["evidence"], data["sender_id"]["pra"]["evidence"], data["domainkeys"]["evidence"], data["arc"]["evidence"], data["iprev"]["evidence"], data["dmarc"]["evidence"])
          == ("address", "address", "signature", "signature", "address", "none"), "check says what each answer rests on: %r" % data["dmarc"])
