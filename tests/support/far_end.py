@@ -52,7 +52,7 @@ class FarEnd:
 
 def dmarc(end, mail):
     """Whether a signature or SPF speaks for the author's domain, or one above or below it: what a strict policy asks (relaxed alignment)."""
-    author = re.search(rb"(?im)^From:[^<\r]*<?[^@<\r]*@([a-z0-9.-]+)", mail["data"].split(b"\r\n\r\n")[0])[1].decode().lower()
+    author = field(mail["data"], "From")[0].split("@")[-1].rstrip("> ").lower()
 
     def aligned(domain):
         return domain == author or domain.endswith("." + author) or author.endswith("." + domain)

@@ -111,7 +111,7 @@ class Sekisho:
 
     def __init__(self, folder, body, zone="", name="gate", binary=None, env=None, wrap=(), **words):
         self.folder, self.name, self.binary, self.commands = folder, name, binary or BINARY, binary or COMMANDS
-        self.port, self.metrics_port = free_port(), free_port()
+        self.port, self.metrics_port = words.pop("gate_port", None) or free_port(), free_port()
         self.state = os.path.join(folder, name + "-state")
         zone_file = os.path.join(folder, name + ".zone")
         if zone is not None:  # without one, dns = 'servers = [...]' says whom to ask

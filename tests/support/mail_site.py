@@ -43,11 +43,11 @@ key_file = "%(key)s"
 class Site:
     """plain.example goes past egress, straight to the world's sink: what there would be without us."""
 
-    def __init__(self, folder, domain, records, world_port, aliases, more="", forwards=(), services="", settings=(), zone="", plain=None, port=None):
+    def __init__(self, folder, domain, records, world_port, aliases, more="", forwards=(), services="", settings=(), gate_port=None):
         self.folder, self.domain = os.path.join(folder, domain), domain
         os.makedirs(self.folder, mode=0o755)
         self.key, self.secret = self.folder + "/s1.pem", self.folder + "/srs.secret"
-        self.records, self.world_port, self.more, self.zone = records, world_port, more, zone
+        self.records, self.world_port, self.more, self.gate_port = records, world_port, more, gate_port
         records["s1._domainkey." + domain] = {"TXT": [key_pair(self.key)]}
         records[domain] = {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]}
         records["srs." + domain] = {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]}
@@ -65,14 +65,14 @@ class Site:
         self.postfix = Postfix(self.folder, "postfix", {
             "mydestination": domain, "local_recipient_maps": "static:all", "virtual_alias_maps": "texthash:" + self.folder + "/aliases", "virtual_alias_domains": "srs." + domain,
             "forward_path": folders + "/$user.forward", "smtpd_relay_restrictions": "permit_mynetworks,reject_unauth_destination", "append_dot_mydomain": "no",
-            "recipient_delimiter": "+", "default_transport": "lmtp:inet:127.0.0.1:%d" % self.egress, "transport_maps": "inline:{plain.example=smtp:[127.0.0.1]:%d}" % (plain or world_port),
+            "recipient_delimiter": "+", "default_transport": "lmtp:inet:127.0.0.1:%d" % self.egress, "transport_maps": "inline:{plain.example=smtp:[127.0.0.1]:%d}" % world_port,
             "sender_canonical_maps": ask + "forward", "sender_canonical_classes": "envelope_sender", "recipient_canonical_maps": ask + "reverse",
             "recipient_canonical_classes": "envelope_recipient,header_recipient", **dict(settings)}, services=services)
 
     def start(self):
         """When all records are known."""
         self.started = time.time()
-        self.gate = Sekisho(self.folder, CONFIG + self.more, zone_of(self.records) + self.zone, host="mx." + self.domain, postfix=self.postfix.port, domain=self.domain, egress=self.egress,
+        self.gate = Sekisho(self.folder, CONFIG + self.more, zone_of(self.records), gate_port=self.gate_port, host="mx." + self.domain, postfix=self.postfix.port, domain=self.domain, egress=self.egress,
                             mediator=self.mediator, secret=self.secret, key=self.key, world=self.world_port)
         return self
 

@@ -40,37 +40,30 @@ core::Task<std::optional<dmarc::Policy>> policy_of(const mail::Domain& author, c
   co_return out;
 }
 
-// Who gave this mail to the MTA. Our own gate, and the results in it are ours: the first hop that the header names is
-// this machine or another of egress.clients, and our gate wrote the field below it.
+// Where this mail comes from, as far as machines of egress.clients have noted it. What stands below our gate's field,
+// and the results in the mail, are ours to believe then: our gate takes away forged ones.
 enum class Origin : std::uint8_t {
-  kHere,     // a program, a person, a list manager; or it cannot be told
-  kOutside,  // our gate
-  kResent,   // our gate, and then a program that sent it on through the MTA's sendmail command
+  kHere,     // a program or a person of ours; or it cannot be told
+  kOutside,  // our gate gave it to the MTA
+  kThrough,  // our gate, then programs of ours: a list manager, a filter
 };
 Origin origin_of(const mail::Message& message, const Config& config) {
-  bool handed = false, resent = false;
+  const std::string by_us = "by " + core::to_lower(config.action.host) + " with ";
+  unsigned steps = 0;
   for (const auto* field : message.all("Received")) {
-    if (!handed) {
-      const auto clause = received::parse(field->value);
-      if (clause.kind == received::Kind::kUnreadable) return Origin::kHere;
-      if (clause.kind == received::Kind::kLocal) {
-        resent = true;
-        continue;
-      }
-      if (!core::in_any(config.clients, clause.ip)) return Origin::kHere;
-      handed = true;
-      continue;
-    }
-    const std::string by_us = "by " + core::to_lower(config.action.host) + " with ";
-    if (core::to_lower(field->value).find(by_us) == std::string::npos) return Origin::kHere;
-    return resent ? Origin::kResent : Origin::kOutside;
+    if (steps > 0 && core::to_lower(field->value).find(by_us) != std::string::npos)
+      return steps == 1 ? Origin::kOutside : Origin::kThrough;
+    const auto clause = received::parse(field->value);
+    const bool local = clause.kind == received::Kind::kLocal;
+    if (clause.kind == received::Kind::kUnreadable || (!local && !core::in_any(config.clients, clause.ip))) break;
+    ++steps;
   }
   return Origin::kHere;
 }
 
 // What the seal says: signatures and chain as they are now, SPF and DMARC as they were at our gate.
 core::Task<authres::Header> results_of(const mail::Message& message, const Config& config, dns::Resolver& resolver,
-                                       const arc::Evaluation& chain, bool from_outside, std::int64_t now_s,
+                                       const arc::Evaluation& chain, const authres::Header& gate, std::int64_t now_s,
                                        io::Pool& pool) {
   authres::Header out;
   core::Budget budget;
@@ -87,10 +80,45 @@ core::Task<authres::Header> results_of(const mail::Message& message, const Confi
     out.results.push_back(std::move(result));
   }
   if (chain.result != road::AuthResult::kNone) out.results.push_back({"arc", std::string(road::word(chain.result))});
-  if (!from_outside) co_return out;
-  const auto seen = arc::results_of(message, config.mediation.authserv_id, budget);
-  for (const auto& result : seen.results)
+  for (const auto& result : gate.results)
     if (result.method == "spf" || result.method == "dmarc") out.results.push_back(result);
+  co_return out;
+}
+
+// Of what our gate found, what a seal may hand on.
+authres::Header as_it_came(const authres::Header& gate) {
+  authres::Header out{gate.authserv_id, 0, {}};
+  for (const auto& result : gate.results)
+    for (const std::string_view method : {"spf", "dkim", "dmarc", "arc"})
+      if (result.method == method) out.results.push_back(result);
+  return out;
+}
+
+struct Seen {
+  arc::Evaluation chain;
+  authres::Header results;
+};
+// Chain and results for a seal. A list manager changes the mail between our gate and here: then they are those of its
+// arrival (RFC 8617 section 5.1), as our gate wrote them down.
+core::Task<Seen> seen_of(const mail::Message& message, const Config& config, dns::Resolver& resolver,
+                         mediation::Path path, Origin origin, std::int64_t now_s, io::Pool& pool) {
+  Seen out;
+  core::Budget budget;
+  authres::Header gate;
+  if (origin != Origin::kHere) gate = arc::results_of(message, config.mediation.authserv_id, budget);
+  const authres::Header came = as_it_came(gate);
+  const bool redistributed = path == mediation::Path::kList && origin == Origin::kThrough && !came.results.empty();
+  arc::Options options;
+  options.now_s = now_s;
+  options.changed_since = redistributed && std::any_of(came.results.begin(), came.results.end(), [](const auto& r) {
+                            return r.method == "arc" && r.result == "pass";
+                          });
+  core::Budget arc_budget;
+  out.chain = co_await arc::verify(message, resolver, options, arc_budget);
+  if (redistributed)
+    out.results = came;
+  else
+    out.results = co_await results_of(message, config, resolver, out.chain, gate, now_s, pool);
   co_return out;
 }
 
@@ -106,23 +134,16 @@ core::Task<Mended> mend(World& world, const Config& config, const session::Sessi
   mediation::Facts known{*message, out.author, mail.path.text, {}, nullptr};
   auto path = mediation::path_of(known, config.mediation);
   // What our own gate let in from outside is nobody's of ours, whatever its From, return path and List-Id say: a forged
-  // mail that an alias sends on would leave with our signature. A list manager hands its mail to the MTA by itself,
-  // some by the sendmail command.
+  // mail that an alias sends on would leave with our signature. A list's mail comes from the list manager.
   const Origin origin = origin_of(*message, config);
-  const bool from_outside = origin != Origin::kHere;
-  const bool list = path == mediation::Path::kList;
-  if (list ? origin == Origin::kOutside : from_outside) path = mediation::Path::kForward;
+  if (path == mediation::Path::kList ? origin == Origin::kOutside : origin != Origin::kHere)
+    path = mediation::Path::kForward;
   if (mediation::asks_policy(path) && out.author.author_domain)
     known.policy = co_await policy_of(*out.author.author_domain, config, resolver);
-  arc::Evaluation chain;
-  authres::Header results;
+  Seen seen;
   if (mediation::asks_chain(path, config.mediation)) {
-    arc::Options options;
-    options.now_s = now_s;
-    core::Budget arc_budget;
-    chain = co_await arc::verify(*message, resolver, options, arc_budget);
-    results = co_await results_of(*message, config, resolver, chain, from_outside, now_s, world.pool);
-    known.chain = &chain;
+    seen = co_await seen_of(*message, config, resolver, path, origin, now_s, world.pool);
+    known.chain = &seen.chain;
   }
   std::function<void()> hash = [&] { out.digest = signature::message_digest(*message); };
   if (message->size() > dkim::kBigBytes)
@@ -135,7 +156,7 @@ core::Task<Mended> mend(World& world, const Config& config, const session::Sessi
     core::Result<mediation::Applied, mediation::Fault> made = core::error(mediation::Fault::kHeader);
     const std::string date = action::date_text(now_s);
     std::function<void()> work = [&] {
-      made = mediation::apply(message, out.plan, config.mediation, known.chain, results, now_s, date);
+      made = mediation::apply(message, out.plan, config.mediation, known.chain, seen.results, now_s, date);
     };
     co_await world.pool.run(std::move(work));
     if (made) {

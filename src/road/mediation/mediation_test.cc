@@ -121,8 +121,27 @@ TEST(Mediation, ReplyToOfTheListKeepsTheAuthorToo) {
 TEST(Mediation, AListIdAloneIsNoList) {
   const std::string header = "List-Id: <friends.lists.example>\r\nFrom: alice@bank.example\r\n";
   EXPECT_EQ(make({header, "evil@bank.example"}, settings(false)).words(), "forward");
-  EXPECT_EQ(make({"List-Id: <x.lists.example>\r\n" + header, "b@lists.example"}, settings(false)).plan.path,
-            Path::kThirdParty);
+  EXPECT_EQ(make({header, "b@lists.example"}, settings(false)).plan.path, Path::kList);
+}
+
+TEST(Mediation, AListOfLists) {
+  const std::string from = "From: alice@bank.example\r\n", other = "List-Id: <all.other.example>\r\n";
+  const std::string ours = "List-Id: <friends.lists.example>\r\n";
+  EXPECT_EQ(make({other + ours + from, "b@lists.example"}, settings(false)).plan.path, Path::kList);
+  EXPECT_EQ(make({ours + other + from, "b@lists.example"}, settings(false)).plan.path, Path::kList);
+  EXPECT_EQ(make({other + from, "b@lists.example"}, settings(false)).plan.path, Path::kThirdParty);
+  // Two of ours: the return path tells which.
+  Settings two = settings(false);
+  two.lists.push_back(two.lists.front());
+  two.lists.back().address = *mail::Address::parse("all@lists.example");
+  const auto munged = [&](const char* mail_from) {
+    return make({"List-Id: <all.lists.example>\r\n" + ours + from, mail_from, dmarc::Policy::kReject}, two)
+        .plan.steps.front()
+        .value;
+  };
+  EXPECT_EQ(munged("all+bounces-1@lists.example"), "all@lists.example");
+  EXPECT_EQ(munged("friends+bounces-1@lists.example"), "friends@lists.example");
+  EXPECT_EQ(munged("b@lists.example"), "friends@lists.example");
 }
 
 TEST(Mediation, NamesThatTryToBreakOut) {

@@ -158,21 +158,32 @@ std::string_view word(Change change) {
   return kWords[static_cast<std::size_t>(change)];
 }
 
+namespace {
+bool bears(const List& list, std::string_view list_id) {
+  if (list.list_id == list_id) return true;
+  const auto named = list.list_id.empty() ? mail::Domain::parse(list_id) : std::nullopt;
+  return named && named->is_at_or_below(list.domain);
+}
+}  // namespace
+
 // A List-Id alone proves nothing: anybody can write one, and a mail that is only forwarded must not get the list's
-// signature by it. The return path is set by the list manager.
+// signature by it. The return path is set by the list manager. A list that is subscribed to another may leave the
+// other's List-Id where it is; between two of ours the return path tells ("friends+bounces@").
 const List* list_of(const mail::Message& message, std::string_view mail_from, const Settings& settings) {
   if (settings.lists.empty()) return nullptr;
   const auto from = address_in(mail_from);
+  if (!from) return nullptr;
   const auto fields = message.all("List-Id");
-  if (!from || fields.size() != 1) return nullptr;
-  const std::string id = list_id_in(fields.front()->value);
-  for (const List& list : settings.lists) {
-    if (!from->domain().is_at_or_below(list.domain)) continue;
-    if (list.list_id == id) return &list;
-    const auto named = list.list_id.empty() ? mail::Domain::parse(id) : std::nullopt;
-    if (named && named->is_at_or_below(list.domain)) return &list;
+  const List* found = nullptr;
+  for (std::size_t i = 0; i < std::min<std::size_t>(fields.size(), 10); ++i) {
+    const std::string id = list_id_in(fields[i]->value);
+    for (const List& list : settings.lists) {
+      if (!from->domain().is_at_or_below(list.domain) || !bears(list, id)) continue;
+      if (core::istarts_with(from->local(), list.address.local())) return &list;
+      if (!found) found = &list;
+    }
   }
-  return nullptr;
+  return found;
 }
 
 Path path_of(const Facts& facts, const Settings& settings) {

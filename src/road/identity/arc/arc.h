@@ -43,6 +43,9 @@ struct Evaluation {
 struct Options {
   std::int64_t now_s = 0;  // for x=
   std::int64_t skew_s = 300;
+  // The newest message signature held when the mail came, and we have changed it since (section 5.1 wants the status
+  // of its arrival): the seals alone are looked at.
+  bool changed_since = false;
 };
 
 // Section 5.2: structure, the newest message signature, every seal. rsa-sha256 with 1024 bits or more, ed25519-sha256.

@@ -38,10 +38,10 @@ struct Lab {
     resolver = dns::make_overlay(zone, nullptr);
   }
 
-  Evaluation verify(const std::string& octets) const {
+  Evaluation verify(const std::string& octets, const Options& options = {}) const {
     core::Budget budget;
     const auto message = *mail::Message::parse(octets, budget);
-    return core::run_ready(arc::verify(*message, *resolver, {}, budget));
+    return core::run_ready(arc::verify(*message, *resolver, options, budget));
   }
 
   std::string sealed(const std::string& octets, const std::string& domain, const std::string& dmarc = "pass") const {
@@ -93,6 +93,19 @@ TEST(Arc, AnyChangeBreaksIt) {
   EXPECT_EQ(lab().verify(std::string(two).replace(at, 10, "dmarc=fail")).result, road::AuthResult::kFail);
   // A field that no set covers may change.
   EXPECT_EQ(lab().verify("X-Later: y\r\n" + two).result, road::AuthResult::kPass);
+}
+
+TEST(Arc, WhatWeChangedSinceItCameIsNotHeldAgainstIt) {
+  Options options;
+  options.changed_since = true;
+  const std::string two = lab().sealed(lab().sealed(kMail, "a.example"), "b.example");
+  const std::string changed = replaced(two, "Hello", "Hello\r\n-- footer");
+  EXPECT_EQ(lab().verify(changed).result, road::AuthResult::kFail);
+  EXPECT_EQ(lab().verify(changed, options).result, road::AuthResult::kPass);
+  const auto at = two.rfind("dmarc=pass");  // a seal is held against it all the same
+  EXPECT_EQ(lab().verify(std::string(two).replace(at, 10, "dmarc=fail"), options).result, road::AuthResult::kFail);
+  const std::string closed = lab().sealed(replaced(lab().sealed(kMail, "a.example"), "Hello", "Hallo"), "b.example");
+  EXPECT_EQ(lab().verify(closed, options).result, road::AuthResult::kFail);
 }
 
 TEST(Arc, ABrokenChainIsClosedAndStaysClosed) {
