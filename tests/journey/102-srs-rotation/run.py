@@ -6,7 +6,7 @@ import os
 import subprocess
 
 from forwarder import SRS, Forwarder
-from lab import Folder, need, release_binary
+from lab import Folder, need, release_binary, until
 
 
 def reload(f):
@@ -27,7 +27,7 @@ def comes_back(f, address, to):
 def main():
     binary = release_binary()
     with Folder() as folder, Forwarder(folder, binary=binary) as f:
-        need("sandboxed" in f.gate.log_text(), "control: the server is in its sandbox")
+        until(lambda: "sandboxed" in f.gate.log_text(), 10, "control: the server is in its sandbox")
         first = leaves_as(f, "one@first.example")
         done = subprocess.run([binary, "srs", "rotate", f.secret], capture_output=True, text=True)
         need(done.returncode == 0 and "1 older verify" in done.stdout and "sekisho reload" in done.stdout, "srs rotate: " + done.stdout.split("\n")[0])

@@ -61,7 +61,7 @@ def hostile(f):
         stream.close()
         client.close()
     until(lambda: ask(f, "forward a@first.example") is not None, what="and there is room again")
-    need("mediator_refused" in f.gate.log_text(), "the log says that somebody was refused")
+    until(lambda: "mediator_refused" in f.gate.log_text(), 10, "the log says that somebody was refused")
 
 
 def away(f):

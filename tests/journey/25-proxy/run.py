@@ -78,7 +78,7 @@ def refusals(folder, sink):
             greeting = behind(gate.port, "127.0.0.200", octets).greeting
             need(greeting.startswith("421 4.3.5"), "a listed peer that %s: %s" % (what, greeting))
         until(lambda: gate.metrics().get('sekisho_session_events_total{event="proxy_refused"}') == 5, what="all five are counted")
-        need(gate.log_text().count("proxy_refused peer=127.0.0.200:") == 5, "and logged with their reason")
+        until(lambda: gate.log_text().count("proxy_refused peer=127.0.0.200:") == 5, 10, "and logged with their reason")
     with Sekisho(folder, NEXT_HOP, ZONE, name="unlisted", mx="greet_pause_ms = 0", sink=sink.port) as gate:
         before = len(sink.mails)
         with Haproxy(folder, "unlisted", gate.port) as proxy:

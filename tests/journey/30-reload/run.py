@@ -146,7 +146,7 @@ def broken(gate, sink):
     told, said = gate.reload(want=2)
     where = "%s:%d: " % (gate.config, line_of("bogus"))
     need(not told["reloaded"] and where + "limits.bogus: unknown key" in said, "a broken file is refused with file and line: " + said.splitlines()[0])
-    need("config_refused" in gate.log_text() and "line=%d" % line_of("bogus") in gate.log_text(), "the log says so too")
+    until(lambda: "config_refused" in gate.log_text() and "line=%d" % line_of("bogus") in gate.log_text(), 10, "the log says so too")
     with open(gate.config, "w") as out:
         out.write("[server\nhost = \n")
     gate.process.send_signal(signal.SIGHUP)

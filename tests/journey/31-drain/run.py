@@ -68,7 +68,7 @@ def second_word(folder, sink):
     started = time.time()
     need(gate.process.wait(10) == 0 and time.time() - started < 4, "a second one ends at once: %.1f s" % (time.time() - started))
     need(stuck.reply()[:3] in ("421", ""), "its client is told to come again")
-    need("stopping reason=\"second signal\" grace_ms=0" in gate.log_text(), "the log knows why")
+    until(lambda: "stopping reason=\"second signal\" grace_ms=0" in gate.log_text(), 10, "the log knows why")
     need(gate.json("ledger", "verify")["verified"], "the ledger is closed in order all the same")
 
 

@@ -36,7 +36,7 @@ def under_load(gate, sink):
     need(gate.json("ledger", "verify")["verified"], "one ledger, written by four servers in turn, verifies")
     events = [r["event"] for r in gate.json("ledger", "show", "--limit", "100000")["records"]]
     need(events.count("started") == 4 and events.count("stopped") == 3, "with the start of each and the end of three")
-    need(gate.log_text().count("took_over") == 3 and gate.log_text().count("handing_over") == 3, "and the log tells it")
+    until(lambda: gate.log_text().count("took_over") == 3 and gate.log_text().count("handing_over") == 3, 10, "and the log tells it")
 
 
 def successor_dies(gate):
@@ -58,7 +58,7 @@ def successor_dies(gate):
     successor.wait()
     waiting.settimeout(10)
     need(waiting.recv(100)[:4] == b"220 ", "when the successor dies the old server serves on")
-    need(gate.process.poll() is None and "taken_back" in gate.log_text(), "and says so")
+    until(lambda: gate.process.poll() is None and "taken_back" in gate.log_text(), 10, "and says so")
     need(busy.say("DATA")[:3] == "354" and busy.say(message(message_id="between@sender.example") + ".")[:3] == "250", "the transaction never noticed")
     need(busy.send(message(message_id="behind@sender.example"))[:3] == "250", "nor does the session end")
     need(gate.run("trace", "--message-id", "between@sender.example").returncode == 0, "the control socket still answers")
@@ -81,7 +81,7 @@ def nobody_there(folder, sink):
     gate.stop()
     gate.process = gate.launch("--take-over")
     wait_port(gate.port, 20, gate.process, greeted=True)
-    need("nobody_to_take_over" in gate.log_text(), "where nobody serves, --take-over is a start")
+    until(lambda: "nobody_to_take_over" in gate.log_text(), 10, "where nobody serves, --take-over is a start")
     need(gate.stop() == 0, "and ends like one")
 
 

@@ -95,7 +95,7 @@ def watchdog(folder, sink):
             pings(manager, 1.5)  # what was sent before the stall was noticed is heard first
             count = pings(manager, 2)
             need(count == 0, "one loop of two stands still: no ping any more, the manager would act: %d" % count)
-            need("loop_stalled loop=1" in gate.log_text(), "and the log names it")
+            until(lambda: "loop_stalled loop=1" in gate.log_text(), 10, "and the log names it")
         finally:  # a traced thread that nobody lets go outlives even SIGKILL
             libc.ptrace(PTRACE_DETACH, loop, None, None)
         need(until(lambda: pings(manager, 0.5) >= 1, 10), "control: it goes on, and so do the pings")

@@ -6,7 +6,7 @@ import re
 import socket
 import subprocess
 
-from lab import BINARY, NEXT_HOP, ROOT, ZONE, Client, Folder, Sekisho, Sink, message, need, self_signed, skip
+from lab import BINARY, NEXT_HOP, ROOT, ZONE, Client, Folder, Sekisho, Sink, message, need, self_signed, skip, until
 
 RELEASE = os.path.join(ROOT, "build/release/sekisho")
 USER = "nobody"
@@ -83,7 +83,7 @@ def reloads(gate, folder):
     with open(os.path.join(folder, "gate.zone"), "a") as out:
         out.write("later.example. 300 IN A 127.0.0.1\n")
     gate.run("reload", check=0)
-    need(gate.log_text().count("config_loaded") == 1, "a reload reads config, zone and certificates inside the cage")
+    until(lambda: gate.log_text().count("config_loaded") == 1, 10, "a reload reads config, zone and certificates inside the cage")
     before = open(gate.config).read()
     with open(out_of_reach(), "w") as out:
         out.write("user\n")

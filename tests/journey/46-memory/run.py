@@ -10,7 +10,7 @@ import re
 import threading
 import time
 
-from lab import Client, Folder, NEXT_HOP, Sekisho, Sink, ZONE, message, need, release_binary, skip
+from lab import Client, Folder, NEXT_HOP, Sekisho, Sink, ZONE, message, need, release_binary, skip, until
 
 MIB = 1 << 20
 MAILS = int(os.environ.get("MEMORY_MAILS", "60"))
@@ -138,7 +138,7 @@ def tight(folder):
             need(gate.process.poll() is None and group.killed() == 0, "no OOM: peak %d MiB, %d octets of mail held at most at a time, %.0f s" % (group.peak() // MIB, 128 * MIB, took))
             need(len(taken) < len(replies) and any(r.startswith("452 4.3.1") for r in replies.values()), "what does not fit is told 452 4.3.1: %d taken, %d to come again" % (len(taken), len(replies) - len(taken)))
             need(small and small.count("250") + small.count("452") == len(small) and "250" in small, "small mails meanwhile: %d taken, %d told 452" % (small.count("250"), small.count("452")))
-            need("memory_short" in gate.log_text(), "the log says memory_short")
+            until(lambda: "memory_short" in gate.log_text(), 10, "the log says memory_short")
             reply = None
             for word in sorted(set(replies) - taken)[:3]:
                 c = Client(gate.port)
