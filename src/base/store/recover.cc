@@ -35,16 +35,12 @@ std::string tell_holder(const std::string& path) {
 
 core::Result<FolderLock, StoreError> FolderLock::take(const std::string& folder) {
   const std::string path = folder + "/lock";
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return core::error(os_failure(errno, path, 0, "opening the lock"));
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    const int failure = errno;
-    ::close(fd);
-    if (failure == EWOULDBLOCK) return core::error(StoreError{StoreErrorKind::kLocked, path, 0, 0, tell_holder(path)});
-    return core::error(os_failure(failure, path, 0, "taking the lock"));
-  }
-  note_holder(fd);
-  return FolderLock(fd);
+  auto lock = FileLock::take(path, true, FileLock::Wait::kNo);
+  if (!lock && lock.error() == EWOULDBLOCK)
+    return core::error(StoreError{StoreErrorKind::kLocked, path, 0, 0, tell_holder(path)});
+  if (!lock) return core::error(os_failure(lock.error(), path, 0, "taking the lock"));
+  note_holder(lock->fd());
+  return FolderLock(std::move(*lock));
 }
 
 std::string Ledger::holder(const std::string& folder) {
@@ -54,10 +50,6 @@ std::string Ledger::holder(const std::string& folder) {
   const bool held = ::flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   ::close(fd);
   return held ? path + ": " + tell_holder(path) : "";
-}
-
-FolderLock::~FolderLock() {
-  if (fd_ >= 0) ::close(fd_);
 }
 
 namespace {

@@ -2,6 +2,7 @@
 // What open does with a ledger it finds: looks through the last segment, cuts a torn tail, tells everything. Private to
 // base/store.
 #include "base/store/catalog.h"
+#include "base/store/private_file.h"
 #include "base/store/writer.h"
 
 namespace sekisho::store {
@@ -16,16 +17,10 @@ core::Result<Recovered, StoreError> recover(FileOps& files, const Catalog& catal
 class FolderLock {
  public:
   static core::Result<FolderLock, StoreError> take(const std::string& folder);
-  FolderLock(FolderLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  FolderLock& operator=(FolderLock&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~FolderLock();
 
  private:
-  explicit FolderLock(int fd) : fd_(fd) {}
-  int fd_ = -1;
+  explicit FolderLock(FileLock lock) : lock_(std::move(lock)) {}
+  FileLock lock_;
 };
 
 }  // namespace sekisho::store

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 
 #include "base/core/text.h"
 #include "base/crypto/crypto.h"
+#include "base/store/private_file.h"
 #include "mail/srs/secrets.h"
 
 namespace sekisho::srs {
@@ -38,24 +38,6 @@ std::string make_secret(core::Random& random) {
   while (!out.empty() && out.back() == '=') out.pop_back();
   return out;
 }
-
-// Held as long as it lives; the kernel gives it back when the process ends.
-class FolderLock {
- public:
-  explicit FolderLock(const std::string& folder) : fd_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    if (fd_ >= 0) held_ = ::flock(fd_, LOCK_EX) == 0;
-  }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-  ~FolderLock() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  bool held() const { return held_; }
-
- private:
-  int fd_;
-  bool held_ = false;
-};
 
 using Times = std::map<std::string, std::int64_t>;  // fingerprint -> stopped signing
 
@@ -179,8 +161,8 @@ core::Result<Rotated, std::string> secrets_status(const std::string& path, std::
 
 core::Result<Rotated, std::string> rotate_secrets(const std::string& path, std::int64_t max_age_days,
                                                   std::int64_t now_s, core::Random& random, store::FileOps& files) {
-  const FolderLock lock(folder_of(path));
-  if (!lock.held()) return core::error(folder_of(path) + ": cannot be locked: " + std::strerror(errno));
+  const auto lock = store::FileLock::take(folder_of(path), false, store::FileLock::Wait::kYes);
+  if (!lock) return core::error(folder_of(path) + ": cannot be locked: " + std::strerror(lock.error()));
   auto file = read_secrets(path);
   if (!file) return core::error(file.error());
   auto& secrets = file->secrets;

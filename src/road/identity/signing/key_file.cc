@@ -1,43 +1,15 @@
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "base/core/text.h"
-#include "base/crypto/crypto.h"
+#include "base/store/private_file.h"
 #include "road/identity/signing/signing.h"
 
 namespace sekisho::signing {
 namespace {
 constexpr std::size_t kMaxKeyFile = 64 * 1024;
-
-struct Fd {
-  int fd;
-  ~Fd() {
-    if (fd >= 0) ::close(fd);
-  }
-};
-
-struct Secret {
-  std::string text;
-  ~Secret() { crypto::wipe(text); }
-};
-
-bool read_all(int fd, std::string& into) {
-  into.resize(kMaxKeyFile + 1);
-  std::size_t have = 0;
-  while (have < into.size()) {
-    const ssize_t got = ::read(fd, into.data() + have, into.size() - have);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return false;
-    if (got == 0) break;
-    have += static_cast<std::size_t>(got);
-  }
-  into.resize(have);
-  return true;
-}
 
 // What dkimpy's dknewkey writes for Ed25519: the 32 octets in base64, no PEM.
 bool is_bare_seed(std::string_view text) {
@@ -93,21 +65,20 @@ ModeFault judge_mode(unsigned mode) {
 core::Result<KeyFile, std::string> read_key_file(const std::string& path, Openness open) {
   // A pipe must not hold the start; on the command line it is what the operator wanted.
   const bool strict = open == Openness::kRefused;
-  const Fd in{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | (strict ? O_NONBLOCK : 0))};
-  if (in.fd < 0)
+  const auto secret = store::read_private(path, kMaxKeyFile, !strict);
+  if (!secret) {
+    const int fault = secret.error();
     return core::error(
-        path + ": " + std::strerror(errno) +
-        (errno == ENOENT ? "; make it (openssl genrsa -out FILE 2048) or bring it back from a copy" : ""));
-  struct stat about {};
-  if (::fstat(in.fd, &about) != 0) return core::error(path + ": " + std::strerror(errno));
-  if (S_ISDIR(about.st_mode) || (strict && !S_ISREG(about.st_mode))) return core::error(path + ": is not a plain file");
-  const ModeFault mode = S_ISREG(about.st_mode) ? judge_mode(about.st_mode & 0777) : ModeFault{};
+        path + ": " +
+        (fault == EISDIR || fault == EINVAL ? "is not a plain file"
+         : fault == EFBIG                   ? "is over 64 KiB, that is no key"
+                                            : std::strerror(fault)) +
+        (fault == ENOENT ? "; make it (openssl genrsa -out FILE 2048) or bring it back from a copy" : ""));
+  }
+  const ModeFault mode = S_ISREG(secret->mode) ? judge_mode(secret->mode & 0777) : ModeFault{};
   if (mode.refused && strict) return core::error(path + ": " + mode.text);
-  Secret secret;
-  if (!read_all(in.fd, secret.text)) return core::error(path + ": " + std::strerror(errno));
-  if (secret.text.size() > kMaxKeyFile) return core::error(path + ": is over 64 KiB, that is no key");
-  auto key = signature::PrivateKey::load(secret.text);
-  if (!key) return core::error(path + ": " + why(key.error(), secret.text));
+  auto key = signature::PrivateKey::load(secret->octets);
+  if (!key) return core::error(path + ": " + why(key.error(), secret->octets));
   KeyFile out{std::move(*key), {}};
   if (!mode.text.empty()) out.warnings.push_back(path + ": " + mode.text);
   warn_size(path, out.key, out.warnings);

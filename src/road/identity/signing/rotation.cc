@@ -1,7 +1,6 @@
 #include "road/identity/signing/rotation.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,11 +70,11 @@ core::Result<Rotation, std::string> Rotation::open(const std::string& folder, co
   const auto made = make_private_folder(folder);
   if (!made) return core::error(made.error());
   const std::string lock_path = folder + "/lock";
-  const int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (lock < 0) return core::error(lock_path + ": " + std::strerror(errno));
-  Rotation out(folder, RotationState{domain, {}}, files, lock);
-  if (::flock(lock, LOCK_EX | LOCK_NB) != 0)
+  auto lock = store::FileLock::take(lock_path, true, store::FileLock::Wait::kNo);
+  if (!lock && lock.error() == EWOULDBLOCK)
     return core::error(folder + ": another sekisho dkim rotate is at work here; wait until it has ended");
+  if (!lock) return core::error(lock_path + ": " + std::strerror(lock.error()));
+  Rotation out(folder, RotationState{domain, {}}, files, std::move(*lock));
   give_to_owner(folder, lock_path);
   auto state = read_rotation(folder);
   if (!state) return core::error(state.error());
@@ -86,16 +85,6 @@ core::Result<Rotation, std::string> Rotation::open(const std::string& folder, co
   give_to_owner(folder, state_path(folder));  // a run before this one may have been killed before it did
   for (const auto& key : out.state_.keys) give_to_owner(folder, key_path(folder, key.selector));
   return out;
-}
-
-Rotation::Rotation(Rotation&& other) noexcept
-    : folder_(std::move(other.folder_)),
-      state_(std::move(other.state_)),
-      files_(other.files_),
-      lock_(std::exchange(other.lock_, -1)) {}
-
-Rotation::~Rotation() {
-  if (lock_ >= 0) ::close(lock_);
 }
 
 core::Result<void, std::string> Rotation::save(RotationState next) {

@@ -7,10 +7,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/core/result.h"
-#include "base/store/file_ops.h"
+#include "base/store/private_file.h"
 #include "mail/address/address.h"
 #include "road/identity/signature/key.h"
 
@@ -54,8 +55,7 @@ class Rotation {
   // Makes the folder (0700) when it is not there and takes its lock, so that two cannot change it at once.
   static core::Result<Rotation, std::string> open(const std::string& folder, const mail::Domain& domain,
                                                   store::FileOps& files = store::FileOps::system());
-  ~Rotation();
-  Rotation(Rotation&& other) noexcept;
+  Rotation(Rotation&& other) noexcept = default;
   Rotation& operator=(Rotation&&) = delete;
 
   const RotationState& state() const { return state_; }
@@ -74,14 +74,14 @@ class Rotation {
   core::Result<void, std::string> retire(const std::string& selector, std::int64_t now_s);
 
  private:
-  Rotation(std::string folder, RotationState state, store::FileOps& files, int lock)
-      : folder_(std::move(folder)), state_(std::move(state)), files_(files), lock_(lock) {}
+  Rotation(std::string folder, RotationState state, store::FileOps& files, store::FileLock lock)
+      : folder_(std::move(folder)), state_(std::move(state)), files_(files), lock_(std::move(lock)) {}
   core::Result<void, std::string> save(RotationState next);
   core::Result<void, std::string> write_key(const std::string& selector, const signature::PrivateKey& key);
   std::string folder_;
   RotationState state_;
   store::FileOps& files_;
-  int lock_;
+  store::FileLock lock_;
 };
 
 }  // namespace sekisho::signing
