@@ -66,6 +66,16 @@ std::string setting(const std::vector<std::pair<std::string, std::string>>& cf, 
   return std::string(core::trim(out));
 }
 
+// RFC 1123 section 2.1; what begins with a hyphen would be an option in a line to type.
+bool is_host_name(const std::string& name) {
+  for (std::size_t at = 0; at <= name.size();) {
+    const auto end = std::min(name.find('.', at), name.size());
+    if (name[at] == '-' || name[end - 1] == '-') return false;
+    at = end + 1;
+  }
+  return true;
+}
+
 std::string own_host() {
   char name[256] = {};
   ::gethostname(name, sizeof name - 1);
@@ -92,12 +102,13 @@ std::string discover(Plan& plan, Step& verify) {
   if (plan.host.empty()) plan.host = own_host();
   if (plan.domain_text.empty()) plan.domain_text = setting(cf, "mydomain");
   const auto host = mail::Domain::parse(plan.host);
-  if (!host) return "--host: '" + core::printable(plan.host) + "' is no host name";
+  if (!host || !is_host_name(host->text())) return "--host: '" + core::printable(plan.host) + "' is no host name";
   plan.host = host->text();
   if (plan.domain_text.empty() && host->labels() > 2) plan.domain_text = host->parent()->text();
   if (plan.domain_text.empty()) return "whose mail is it? give --domain";
   plan.domain = mail::Domain::parse(plan.domain_text);
-  if (!plan.domain) return "--domain: '" + core::printable(plan.domain_text) + "' is no domain name";
+  if (!plan.domain || !is_host_name(plan.domain->text()))
+    return "--domain: '" + core::printable(plan.domain_text) + "' is no domain name";
   if (setting(cf, "smtpd_authorized_xforward_hosts").find("127.0.0.") != std::string::npos)
     verify.seen.push_back(
         {"smtpd_authorized_xforward_hosts is set already", "smtpd_authorized_xforward_hosts は設定済みです"});
@@ -290,9 +301,11 @@ int init(const Arguments& arguments) {
   for (const auto* endpoint : {&plan.listen, &plan.hop})
     if (!io::Endpoint::parse(*endpoint))
       return cli.usage_error("'" + core::printable(*endpoint) + "' is no address with a port, as in 127.0.0.1:10026");
+  // It stands in quotes in the config.
   if (plan.state_dir.empty() || plan.state_dir.front() != '/' ||
-      plan.state_dir.find_first_of("\"\\\n\r") != std::string::npos)
-    return cli.usage_error("--state-dir: a full path, please");
+      std::any_of(plan.state_dir.begin(), plan.state_dir.end(),
+                  [](char c) { return core::is_control(c) || c == '"' || c == '\\'; }))
+    return cli.usage_error("--state-dir: a full path without quotes and controls, please");
   std::vector<Step> steps(3);
   steps[0].code = "publish", steps[1].code = "verify", steps[2].code = "sign";
   steps[0].title = {"Publish: records as most domains have them", "公開: 多くのドメインと同じレコード"};

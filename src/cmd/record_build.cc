@@ -73,7 +73,7 @@ std::string complete(Order& o, bool policy_given) {
   if (nobody && o.all.empty() && o.preset.empty()) w.all = "-all";
   if (!policy_given && o.preset == "company") w.policy = "reject";
   if (w.id.empty()) w.id = utc_text(core::SystemClock().now_s(), "%Y%m%dT%H%M%S");
-  if (w.type == records::Type::kBimi && o.selector.empty()) o.selector = "default";
+  if (w.type == records::Type::kBimi && o.selector.empty()) o.selector = records::kBimiSelector;
   if (w.type != records::Type::kDkim && w.type != records::Type::kBimi) o.selector.clear();
   if (w.type != records::Type::kDkim) return "";
   if (o.selector.empty()) return "a key stands under a selector: give --selector";

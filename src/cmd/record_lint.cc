@@ -114,10 +114,12 @@ int record_lint(const Arguments& arguments) {
   if (!resolver) return cli.usage_error(resolver.error());
   std::unique_ptr<dns::Resolver> laid;
   if (text) {
-    const std::string selector = orders->selectors.empty() ? "" : orders->selectors.front();
     const auto type = orders->types.front();
     const bool selects = type == records::Type::kDkim || type == records::Type::kBimi;
-    const auto place = records::place_of(type, orders->domain, !selects ? "" : selector.empty() ? "default" : selector);
+    const std::string_view selector = !selects                    ? std::string_view()
+                                      : orders->selectors.empty() ? records::kBimiSelector
+                                                                  : std::string_view(orders->selectors.front());
+    const auto place = records::place_of(type, orders->domain, selector);
     if (!place) return cli.usage_error("--text: there is no room for its label before '" + orders->domain.text() + "'");
     laid = records::lay_over(type, place->name(), std::move(*text), **resolver);
   }

@@ -275,7 +275,8 @@ core::Task<std::vector<Sheet>> examine(const Orders& orders, dns::Resolver& reso
     Sheet sheet;
     sheet.type = type;
     if (type == Type::kBimi)
-      sheet.selector = orders.types.size() == 1 && !orders.selectors.empty() ? orders.selectors.front() : "default";
+      sheet.selector =
+          orders.types.size() == 1 && !orders.selectors.empty() ? orders.selectors.front() : std::string(kBimiSelector);
     const auto name = place_of(type, orders.domain, sheet.selector);
     sheet.name = name ? name->text() : orders.domain.text();
     auto looking = look_at(visit, sheet, named);

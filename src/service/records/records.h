@@ -26,6 +26,7 @@ std::string_view word(Type type);  // "spf" "senderid" "domainkeys" "dkim" "dmar
 std::optional<Type> type_of(std::string_view word);
 // Where the record of this type is asked; DKIM and BIMI: under the selector. Nothing when that is no name.
 std::optional<mail::Domain> place_of(Type type, const mail::Domain& domain, std::string_view selector = {});
+inline constexpr std::string_view kBimiSelector = "default";  // where none is named
 // The way back: "s1._domainkey.example.org" is a DKIM key of example.org. Nothing for a name without such a label.
 struct Place {
   Type type;

@@ -46,6 +46,8 @@ def main():
         need(sorted(os.listdir(out)) == ["main.cf.add", "master.cf.add", "sekisho.toml", "sign.txt"], "the folder: %r" % os.listdir(out))
         init(*words, "--write", out, check=2)  # never over what is there
         init("--listen", "here", check=2)
+        for bad in (("--domain", "-x.example"), ("--domain", "--help"), ("--domain", "dest.example", "--host", "mx-.example"), ("--domain", "dest.example", "--state-dir", "/var/\x1b[31m")):
+            init(*bad, "--zone", zone, check=2)  # options in a line to type, octets in a config
         init("--domain", "a b", check=2)
         config = out + "/sekisho.toml"
         checked = subprocess.run([COMMANDS, "config", "check", config], capture_output=True, timeout=60)
