@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 
-from lab import BINARY, need, skip
+from lab import COMMANDS, need, skip
 
 PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "far_end.pl")
 CLIENT = "127.0.0.1"  # what our egress comes from
@@ -80,7 +80,7 @@ def signed(folder, author, key, number, to, extra="", body="a word\r\n"):
     path = os.path.join(folder, "author.eml")
     with open(path, "w") as out:
         out.write("From: Alice <%s>\r\nTo: %s\r\nSubject: %s\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\nMessage-ID: <%s@x.example>\r\n%s\r\n%s" % (author, to, number, number, extra, body))
-    done = subprocess.run([BINARY, "dkim", "sign", "--domain", author.split("@")[1], "--selector", "a", "--key", key, path], capture_output=True, timeout=60)
+    done = subprocess.run([COMMANDS, "dkim", "sign", "--domain", author.split("@")[1], "--selector", "a", "--key", key, path], capture_output=True, timeout=60)
     need(done.returncode == 0, "%s is signed by its author" % number)
     return done.stdout
 
