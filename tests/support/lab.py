@@ -17,11 +17,19 @@ import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BINARY = os.environ.get("SEKISHO", os.path.join(ROOT, "build/release/sekisho"))
-# What is asked beside the server (trace, config check ...): a program with sanitizers needs ten times as long to start. Servers, and what
-# reads octets that a stranger wrote, are BINARY.
-COMMANDS = os.environ.get("SEKISHO_COMMANDS", "")
-COMMANDS = COMMANDS if os.path.exists(COMMANDS) else BINARY
+
+
+def program(*names):
+    """The first that is named in the environment and there. With SEKISHO_SANITIZED=all only SEKISHO counts (tools/nightly)."""
+    paths = [os.environ.get(name, "") for name in names if name == "SEKISHO" or os.environ.get("SEKISHO_SANITIZED") != "all"]
+    return next((path for path in paths if os.path.exists(path)), os.path.join(ROOT, "build/release/sekisho"))
+
+
+# Servers, and what reads octets that a stranger wrote: under ctest the program with sanitizers, but for the journeys whose subject are
+# peers, commands or times (tests/CMakeLists.txt names them). COMMANDS is what is asked beside a server (trace, config check ...): a
+# program with sanitizers needs ten times as long to start.
+BINARY = program("SEKISHO_QUICK", "SEKISHO")
+COMMANDS = program("SEKISHO_COMMANDS", "SEKISHO")
 SHARED = os.path.join(os.path.dirname(ROOT), "shared")
 
 
