@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 
 #include "base/core/clock.h"
@@ -12,11 +13,13 @@
 #include "base/dns/stub.h"
 #include "base/dns/zone.h"
 #include "base/io/io.h"
+#include "base/store/file_ops.h"
 #include "cmd/commands.h"
 #include "cmd/files.h"
 #include "cmd/present.h"
 #include "cmd/progress.h"
 #include "cmd/survey_show.h"
+#include "service/survey/run.h"
 
 namespace sekisho::cmd {
 namespace {
@@ -37,7 +40,7 @@ class SurveyWatcher final : public survey::Watcher {
 struct Wishes {
   std::string path, state, zone, csv, names, html;
   std::vector<std::string> resolvers, only, selectors, compare;
-  std::int64_t window = 200, rate = 0, per_domain = 2, tries = 2, timeout_ms = 8000;
+  std::int64_t window = 200, rate = 0, per_domain = 2, per_authority = 20, tries = 2, timeout_ms = 8000;
   bool json = false;
 };
 
@@ -67,7 +70,7 @@ core::Result<SurveyRun, std::string> read_run(const std::string& folder, std::ve
                                               std::vector<survey::Facts>* facts = nullptr) {
   auto list = read_names(folder + "/domains");
   if (!list) return core::error(list.error());
-  auto results = survey::Results::read(folder + "/results");
+  auto results = survey::Results::read(folder + "/results", list->names.size());
   if (!results) return core::error(results.error());
   if (results->digest != list->digest)
     return core::error(folder + ": its domains and its results do not belong together");
@@ -180,9 +183,8 @@ int ask_list(const Cli& cli, const Wishes& w, const survey::Plan& plan, const su
   if (!results) return cli.usage_error(results.error());
   std::string names;
   for (const auto& name : list.names) names += name + "\n";
-  if (!write_file(w.state + "/domains.new", names) ||
-      std::rename((w.state + "/domains.new").c_str(), (w.state + "/domains").c_str()) != 0)
-    return cli.usage_error(w.state + "/domains: cannot be written");
+  const auto kept = store::replace_file(store::FileOps::system(), w.state + "/domains", names, 0644, true);
+  if (!kept) return cli.usage_error(w.state + "/domains: " + std::strerror(kept.error()));
   if (results->torn_octets)
     std::fprintf(stderr, "%s/results: the last line was cut off by a crash (%zu octets); its name is asked again\n",
                  w.state.c_str(), results->torn_octets);
@@ -195,6 +197,7 @@ int ask_list(const Cli& cli, const Wishes& w, const survey::Plan& plan, const su
   pace.window = static_cast<unsigned>(w.window);
   pace.rate = static_cast<unsigned>(w.rate);
   pace.per_domain = static_cast<unsigned>(w.per_domain);
+  pace.per_authority = static_cast<unsigned>(w.per_authority);
   pace.tries = static_cast<unsigned>(w.tries);
   const auto psl = dmarc::PublicSuffixList::system();
   survey::End end;
@@ -236,6 +239,9 @@ int survey(const Arguments& arguments) {
   cli.number("--window", w.window, 1, 5000, "names under way at most (200); fewer while many time out");
   cli.number("--rate", w.rate, 0, 1'000'000, "names begun per second at most; 0: as fast as answers come");
   cli.number("--per-domain", w.per_domain, 1, 1000, "names of one registrable domain under way at most (2)");
+  cli.number(
+      "--per-authority", w.per_authority, 0, 5000,
+      "names that one operator's servers hold under way at most (20); costs one more question; 0: not asked for");
   cli.number("--tries", w.tries, 1, 5, "times that a name is asked whose questions fail (2)");
   cli.number("--timeout-ms", w.timeout_ms, 100, 60'000, "longest wait for one answer, all tries together (8000)");
   declare_outputs(cli, w);

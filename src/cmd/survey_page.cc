@@ -76,13 +76,13 @@ constexpr std::string_view kStyle =
     "rect{fill:#2f6f8f}"
     ".grid{stroke:#ddd8cc}";
 
-std::string page_table(const std::vector<std::pair<std::string, const Table::Row*>>& rows) {
+std::string page_table(const std::vector<SurveyRow>& rows) {
   std::string out = "<div class=scroll><table><thead><tr><th></th>";
-  for (const auto& [name, row] : rows) out += "<th>" + escape(name) + "</th>";
+  for (const auto& row : rows) out += "<th>" + both(row.name, row.name_ja) + "</th>";
   out += "</tr></thead><tbody>";
   const auto line = [&](const std::string& title, auto value) {
     out += "<tr><td>" + title + "</td>";
-    for (const auto& [name, row] : rows) out += "<td>" + value(*row) + "</td>";
+    for (const auto& row : rows) out += "<td>" + value(*row.counts) + "</td>";
     out += "</tr>";
   };
   line(both("names", "名前"), [](const Table::Row& r) { return std::to_string(r.names); });
@@ -119,12 +119,8 @@ std::string years(const SurveyView& view) {
 }  // namespace
 
 std::string survey_page(const SurveyView& view) {
-  std::vector<std::pair<std::string, const Table::Row*>> rows;
   const Table& t = view.run.table;
-  for (std::size_t c = 0; c < survey::kClasses; ++c)
-    if (t.rows[c].names) rows.emplace_back(survey::word(static_cast<survey::Class>(c)), &t.rows[c]);
-  if (t.jp.names) rows.emplace_back("all .jp", &t.jp);
-  rows.emplace_back("all", &t.all);
+  const auto rows = survey_rows(t);
   std::string out =
       "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
       "<title>Sender authentication survey " +
@@ -140,7 +136,7 @@ std::string survey_page(const SurveyView& view) {
     std::vector<Bar> found;
     for (const auto& m : survey::measures())
       if (m.title == title)
-        for (const auto& [name, row] : rows) found.push_back({name, "", share(m, *row)});
+        for (const auto& row : rows) found.push_back({std::string(row.name), "", share(m, *row.counts)});
     out += "<div><h3>" + escape(title) + "</h3>" + bars(found, title) + "</div>";
   }
   out +=

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <cstdio>
 
+#include "cmd/columns.h"
 #include "cmd/present.h"
 
 namespace sekisho::cmd {
@@ -20,34 +21,24 @@ std::string format(const char* how, double value) {
   return out;
 }
 
-std::string right(std::string text, std::size_t width) {
-  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
-}
-
-// Every class that has names, then .jp as a whole and all.
-std::vector<std::pair<std::string, const Table::Row*>> rows_of(const Table& table) {
-  std::vector<std::pair<std::string, const Table::Row*>> out;
-  for (std::size_t c = 0; c < survey::kClasses; ++c)
-    if (table.rows[c].names) out.emplace_back(survey::word(static_cast<survey::Class>(c)), &table.rows[c]);
-  if (table.jp.names) out.emplace_back("all .jp", &table.jp);
-  out.emplace_back("all", &table.all);
-  return out;
-}
+constexpr std::size_t kTitle = 16, kNumber = 14;
 
 std::string table_text(const Table& table) {
-  const auto rows = rows_of(table);
-  std::string out = right("", 14);
-  for (const auto& [name, row] : rows) out += right(name, 13);
-  const auto line = [&](std::string_view title, auto value) {
-    out += "\n" + std::string(title) + std::string(title.size() < 14 ? 14 - title.size() : 0, ' ');
-    for (const auto& [name, row] : rows) out += right(value(*row), 13);
+  const auto rows = survey_rows(table);
+  std::string out = left("", 2 * kTitle), below = "\n" + left("", 2 * kTitle);
+  for (const auto& row : rows) out += right(row.name, kNumber), below += right(row.name_ja, kNumber);
+  out += below;
+  const auto line = [&](std::string_view title, std::string_view title_ja, auto value) {
+    out += "\n" + left(title, kTitle) + left(title == title_ja ? "" : title_ja, kTitle);
+    for (const auto& row : rows) out += right(value(*row.counts), kNumber);
   };
-  line("names", [](const Table::Row& r) { return std::to_string(r.names); });
-  line("answered", [](const Table::Row& r) { return std::to_string(r.answered()); });
-  line("failed", [](const Table::Row& r) { return std::to_string(r.failed); });
-  line("no such name", [](const Table::Row& r) { return std::to_string(r.count(survey::Field::kName, "nxdomain")); });
+  line("names", "名前", [](const Table::Row& r) { return std::to_string(r.names); });
+  line("answered", "応答あり", [](const Table::Row& r) { return std::to_string(r.answered()); });
+  line("failed", "失敗", [](const Table::Row& r) { return std::to_string(r.failed); });
+  line("no such name", "存在しない",
+       [](const auto& r) { return std::to_string(r.count(survey::Field::kName, "nxdomain")); });
   for (const auto& m : survey::measures())
-    line(m.title, [&m](const Table::Row& r) { return format("%.3f %%", percent(m.of(r), r.answered())); });
+    line(m.title, m.title_ja, [&m](const Table::Row& r) { return format("%.3f %%", percent(m.of(r), r.answered())); });
   return out + "\n";
 }
 
@@ -85,28 +76,42 @@ std::string csv_field(std::string_view text) {
 
 std::string SurveyRun::when() const { return utc_text(started_s, "%Y-%m-%d"); }
 
+std::vector<SurveyRow> survey_rows(const Table& table) {
+  std::vector<SurveyRow> out;
+  for (std::size_t c = 0; c < survey::kClasses; ++c) {
+    const auto one = static_cast<survey::Class>(c);
+    if (table.rows[c].names) out.push_back({survey::word(one), survey::word_ja(one), &table.rows[c]});
+  }
+  if (table.jp.names) out.push_back({"all .jp", ".jp 全体", &table.jp});
+  out.push_back({"all", "全体", &table.all});
+  return out;
+}
+
 std::string survey_text(const SurveyView& view) {
-  std::string out = table_text(view.run.table) + "\nover time (SPF, DomainKeys, DMARC)\n";
-  for (const auto& past : survey::history())
-    out += "  " + std::string(past.when) + "     " + right(format("%.3f %%", past.spf_percent), 10) +
-           right(format("%.3f %%", past.domainkeys_percent), 12) + right("-", 12) + "  " + std::string(past.scope) +
-           ", " + std::string(past.source) + "\n";
+  std::string out = table_text(view.run.table) + "\n" + left("over time", kTitle) + left("推移", kTitle);
+  for (const char* title : {"SPF", "DomainKeys", "DMARC"}) out += right(title, kNumber);
+  for (const auto& past : survey::history()) {
+    out += "\n" + left(past.when, kTitle) + left(past.scope, kTitle) +
+           right(format("%.3f %%", past.spf_percent), kNumber) +
+           right(format("%.3f %%", past.domainkeys_percent), kNumber) + right("-", kNumber) + "  " +
+           std::string(past.source) + "  " + std::string(past.source_ja);
+  }
   std::vector<const SurveyRun*> runs;
   for (const auto& run : view.earlier) runs.push_back(&run);
   runs.push_back(&view.run);
   for (const auto* run : runs) {
     const auto& row = compared(run->table);
-    out += "  " + run->when() + "  ";
+    out += "\n" + left(run->when(), kTitle) + left(run->table.jp.names ? ".jp" : "all 全体", kTitle);
     for (const char* title : {"SPF", "DomainKeys", "DMARC"})
-      out += right(format("%.3f %%", percent(measure(title).of(row), row.answered())), out.ends_with("  ") ? 10 : 12);
-    out += std::string(run->table.jp.names ? "  .jp, " : "  all, ") + run->folder + "\n";
+      out += right(format("%.3f %%", percent(measure(title).of(row), row.answered())), kNumber);
+    out += "  " + run->folder;
   }
-  return out;
+  return out + "\n";
 }
 
 boost::json::object survey_json(const SurveyView& view) {
   boost::json::array classes, garbage, past, earlier;
-  for (const auto& [name, row] : rows_of(view.run.table)) {
+  for (const auto& [name, name_ja, row] : survey_rows(view.run.table)) {
     auto one = row_json(*row);
     one["class"] = name;
     classes.push_back(std::move(one));
@@ -144,7 +149,7 @@ boost::json::object survey_json(const SurveyView& view) {
 std::string survey_csv(const SurveyView& view) {
   std::string out = "class,names,answered,failed";
   for (const auto& m : survey::measures()) out += "," + csv_field(m.title) + "," + csv_field(m.title) + " percent";
-  for (const auto& [name, row] : rows_of(view.run.table)) {
+  for (const auto& [name, name_ja, row] : survey_rows(view.run.table)) {
     out += "\n" + csv_field(name) + "," + std::to_string(row->names) + "," + std::to_string(row->answered()) + "," +
            std::to_string(row->failed);
     for (const auto& m : survey::measures())

@@ -23,6 +23,13 @@ struct SurveyView {
   std::size_t garbage_count = 0, duplicates = 0;
 };
 
+// Every class that has names, then .jp as a whole and all.
+struct SurveyRow {
+  std::string_view name, name_ja;
+  const survey::Table::Row* counts;
+};
+std::vector<SurveyRow> survey_rows(const survey::Table& table);
+
 std::string survey_text(const SurveyView& view);
 boost::json::object survey_json(const SurveyView& view);
 std::string survey_csv(const SurveyView& view);   // one line a class

@@ -224,8 +224,10 @@ TEST(Reply, FaultsAreTemporary) {
   Message refused;
   refused.header.rcode = Rcode::kRefused;
   EXPECT_EQ(make_answer(refused, asked, Type::kA).code, Code::kServFail);
-  Message other;  // a record nobody asked for does not count
+  Message other;  // who answers with what nobody asked for has not said that there is nothing
   other.answers.push_back({name("bank.example"), Type::kA, kClassIn, 5, "abcd"});
+  EXPECT_EQ(make_answer(other, asked, Type::kA).code, Code::kMalformed);
+  other.answers.push_back({asked, Type::kTxt, kClassIn, 5, "\1x"});
   EXPECT_EQ(make_answer(other, asked, Type::kA).code, Code::kNoData);
 }
 

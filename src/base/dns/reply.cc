@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/core/text.h"
+#include "base/dns/fault.h"
 #include "base/dns/record.h"
 
 namespace sekisho::dns {
@@ -29,7 +30,7 @@ bool has_authority(const Message& reply, Type type) {
                      [type](const Record& record) { return record.type == type; });
 }
 
-enum class Step : std::uint8_t { kEnd, kNext, kBad };
+enum class Step : std::uint8_t { kEnd, kNext, kBad, kTooMuch };
 
 // One owner of the chain: takes its records of the asked type, or else goes on to its CNAME.
 Step take_owner(const Message& reply, Type type, Answer& answer, std::size_t& octets) {
@@ -40,7 +41,8 @@ Step take_owner(const Message& reply, Type type, Answer& answer, std::size_t& oc
     if (record.type == type) {
       any = true;
       octets += record.rdata.size();
-      if (octets > kMaxAnswerOctets || !append_rdata(answer, type, record.rdata)) return Step::kBad;
+      if (octets > kMaxAnswerOctets) return Step::kTooMuch;
+      if (!append_rdata(answer, type, record.rdata)) return Step::kBad;
       answer.ttl_s = std::min(answer.ttl_s, usable_ttl(record.ttl_s));
     } else if (record.type == Type::kCname) {
       if (cname && cname->rdata != record.rdata) return Step::kBad;  // RFC 2181 section 10.1
@@ -59,14 +61,29 @@ bool has_records(const Answer& a) {
   return !a.texts.empty() || !a.addresses.empty() || !a.exchanges.empty() || !a.names.empty() || !a.raw.empty();
 }
 
-Answer failed(Code code, const Name& name) {
+Answer failed(Code code, const Name& name, Fault fault = Fault::kNone) {
   Answer answer;
   answer.code = code;
   answer.canonical = name;
+  set_fault(answer, fault);
   return answer;
 }
 
+Fault fault_of(Rcode rcode) {
+  return rcode == Rcode::kRefused ? Fault::kRefused : rcode == Rcode::kServFail ? Fault::kNone : Fault::kOtherRcode;
+}
+
 }  // namespace
+
+Fault fault_of(const Answer& answer) {
+  const bool told = is_temporary(answer.code) && answer.raw.size() == 1 && answer.raw[0].size() == 1;
+  return told ? static_cast<Fault>(answer.raw[0][0]) : Fault::kNone;
+}
+
+void set_fault(Answer& answer, Fault fault) {
+  answer.raw.clear();
+  if (fault != Fault::kNone) answer.raw.emplace_back(1, static_cast<char>(fault));
+}
 
 bool belongs_to(std::string_view query, std::string_view reply, bool exact_case) {
   if (query.size() < kHeaderSize || reply.size() < kHeaderSize || reply.substr(0, 2) != query.substr(0, 2))
@@ -84,15 +101,21 @@ bool belongs_to(std::string_view query, std::string_view reply, bool exact_case)
 
 Answer make_answer(const Message& reply, const Name& name, Type type, bool* unfinished) {
   const Header& header = reply.header;
-  if (header.rcode != Rcode::kNoError && header.rcode != Rcode::kNxDomain) return failed(Code::kServFail, name);
+  if (header.rcode != Rcode::kNoError && header.rcode != Rcode::kNxDomain)
+    return failed(Code::kServFail, name, fault_of(header.rcode));
   Answer answer;
   answer.canonical = name;
   answer.ttl_s = kMaxTtl;
   answer.authenticated = header.authenticated;
+  const auto of_name = [&name](const Record& record) { return record.owner == name; };
+  // A reply that only speaks of names nobody asked for says nothing of this one.
+  if (!reply.answers.empty() && std::none_of(reply.answers.begin(), reply.answers.end(), of_name))
+    return failed(Code::kMalformed, name);
   std::size_t octets = 0;
   unsigned cnames = 0;
   for (Step step = Step::kNext; step == Step::kNext;) {
     step = take_owner(reply, type, answer, octets);
+    if (step == Step::kTooMuch) return failed(Code::kMalformed, name, Fault::kTooManyRecords);
     if (step == Step::kBad || (step == Step::kNext && ++cnames > kMaxCnames)) return failed(Code::kMalformed, name);
   }
   if (has_records(answer)) {

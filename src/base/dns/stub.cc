@@ -6,6 +6,7 @@
 
 #include "base/core/text.h"
 #include "base/dns/cache.h"
+#include "base/dns/fault.h"
 #include "base/dns/packet.h"
 #include "base/dns/record.h"
 #include "base/dns/reply.h"
@@ -244,6 +245,7 @@ Stub::Outcome Stub::read(const Asking& asking, const Try& got) {
   if (!message || message->header.truncated) {
     out.answer.code = Code::kMalformed;
     out.answer.canonical = asking.name;
+    if (!message && message.error() == PacketError::kTooMuch) set_fault(out.answer, Fault::kTooManyRecords);
     return out;
   }
   out.answer = make_answer(*message, asking.name, asking.type, &out.unfinished);

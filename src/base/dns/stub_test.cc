@@ -6,8 +6,10 @@
 #include <future>
 #include <map>
 #include <thread>
+#include <tuple>
 
 #include "base/dns/dns_test_support.h"
+#include "base/dns/fault.h"
 #include "base/dns/packet.h"
 #include "base/dns/record.h"
 
@@ -80,12 +82,15 @@ struct FakeServer {
     if (word == "garbage") {
       for (const auto& junk : {""s, "x"s, std::string(500, '\xff'), std::string(query)}) (void)udp.send_to(from, junk);
     }
-    if (word == "cut") reply.header.truncated = true, reply.answers.clear();
-    if (word == "servfail") reply.header.rcode = Rcode::kServFail, reply.answers.clear();
+    if (word == "cut" || word == "many") reply.header.truncated = true, reply.answers.clear();
+    const std::map<std::string, Rcode> refusals{
+        {"servfail", Rcode::kServFail}, {"refused", Rcode::kRefused}, {"notimp", Rcode::kNotImp}};
+    if (refusals.count(word)) reply.header.rcode = refusals.at(word), reply.answers.clear();
     if (word == "noedns" && message->edns) {
       (void)udp.send_to(from, std::string(query.substr(0, 2)) + "\x80\1\0\0\0\0\0\0\0\0"s);
       return;
     }
+    if (word == "strangers") reply.answers = {a(name("elsewhere.test"), kEvil)};
     if (word == "loop") reply.answers = {cname(owner, name("b.test")), cname(name("b.test"), owner)};
     if (word == "chain") reply.answers = {cname(owner, name("end.test"))};
     if (word == "ttl0") reply.answers[0].ttl_s = 0;
@@ -120,7 +125,8 @@ struct FakeServer {
       core::Budget budget;
       const auto message = decode(query, budget);
       Message reply = reply_to(*message);
-      for (int i = 0; i < 200; ++i) reply.answers.push_back(a(message->questions[0].name, kGood));
+      const int records = message->questions[0].name.text().starts_with("many") ? 4000 : 200;
+      for (int i = 0; i < records; ++i) reply.answers.push_back(a(message->questions[0].name, kGood));
       const std::string whole = octets(reply, query);
       std::string framed;
       put16(framed, static_cast<std::uint32_t>(whole.size()));
@@ -188,12 +194,19 @@ TEST(Stub, TellsFaultsApart) {
   struct Body {
     static Task<void> run(World& w) {
       w.start();
-      const std::pair<const char*, Code> cases[] = {{"servfail", Code::kServFail}, {"silent", Code::kTimeout},
-                                                    {"loop", Code::kMalformed},    {"bad", Code::kMalformed},
-                                                    {"nx", Code::kNxDomain},       {"nodata", Code::kNoData}};
-      for (const auto& [word, code] : cases) {
+      using enum Code;
+      using enum Fault;
+      const std::tuple<const char*, Code, Fault> cases[] = {
+          {"servfail", kServFail, Fault::kNone},   {"silent", kTimeout, Fault::kNone},
+          {"refused", kServFail, kRefused},        {"notimp", kServFail, kOtherRcode},
+          {"loop", kMalformed, Fault::kNone},      {"bad", kMalformed, Fault::kNone},
+          {"many", kMalformed, kTooManyRecords},   {"cut", kRecords, Fault::kNone},
+          {"strangers", kMalformed, Fault::kNone}, {"nx", kNxDomain, Fault::kNone},
+          {"nodata", kNoData, Fault::kNone}};
+      for (const auto& [word, code, fault] : cases) {
         const AnswerPtr answer = co_await w.ask(word + ".test"s);
         EXPECT_EQ(answer->code, code) << word;
+        EXPECT_EQ(fault_of(*answer), fault) << word;
         EXPECT_EQ(answer->canonical, name(word + ".test"s));
       }
       EXPECT_EQ(w.server->asked["silent"], 2);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/core/text.h"
+#include "base/dns/fault.h"
 #include "road/identity/dmarc/dmarc.h"
 #include "road/identity/domainkeys/domainkeys.h"
 #include "road/identity/signature/key.h"
@@ -11,6 +12,8 @@
 namespace sekisho::survey {
 namespace {
 
+constexpr std::uint8_t kDmarcSeveral = kFirstOwn + 3;
+
 using Words = std::vector<std::string_view>;
 struct Column {
   std::string_view name;
@@ -18,7 +21,7 @@ struct Column {
 };
 
 Words with(std::initializer_list<std::string_view> own) {
-  Words out{"not_asked", "none", "timeout", "servfail", "malformed"};
+  Words out{"not_asked", "none", "timeout", "servfail", "refused", "other_code", "too_many_records", "malformed"};
   out.insert(out.end(), own.begin(), own.end());
   return out;
 }
@@ -37,6 +40,8 @@ const std::array<Column, kFields>& columns() {
       {"dmarc_np", with({"np_none", "np_quarantine", "np_reject"})},
       {"dmarc_psd", with({"psd_yes", "psd_no"})},
       {"dmarc_t", with({"testing"})},
+      {"dmarc_applies", with({"p_none", "p_quarantine", "p_reject"})},
+      {"dmarc_from", with({"own", "p_above", "sp_above", "np_above"})},
       {"mta_sts", with({"valid", "several", "invalid"})},
       {"tls_rpt", with({"valid", "several", "invalid"})},
       {"bimi", with({"valid", "several", "invalid"})},
@@ -44,29 +49,63 @@ const std::array<Column, kFields>& columns() {
   return all;
 }
 
-// The answer that is at hand, and nothing else: so that a record's own room reads it without asking further.
+std::uint8_t fault_value(const dns::Answer& answer) {
+  switch (dns::fault_of(answer)) {
+    case dns::Fault::kRefused:
+      return kRefused;
+    case dns::Fault::kOtherRcode:
+      return kOtherCode;
+    case dns::Fault::kTooManyRecords:
+      return kTooManyRecords;
+    case dns::Fault::kNone:
+      break;
+  }
+  return answer.code == dns::Code::kTimeout ? kTimeout : answer.code == dns::Code::kMalformed ? kMalformed : kServFail;
+}
+
+// Answers that are at hand, so that a record's own room reads them without asking again; what lies beyond them only
+// where there is a resolver for it.
 class AtHand final : public dns::Resolver {
  public:
-  AtHand(dns::Name name, dns::AnswerPtr answer) : name_(std::move(name)), answer_(std::move(answer)) {
+  explicit AtHand(dns::Resolver* beyond = nullptr) : beyond_(beyond) {
     auto not_asked = std::make_shared<dns::Answer>();
     not_asked->code = dns::Code::kNotAllowed;
     nothing_ = not_asked;
   }
-  dns::AnswerPtr ready(const dns::Name& name, dns::Type type) override {
-    return type == dns::Type::kTxt && name == name_ ? answer_ : nothing_;
+  void put(dns::Name name, dns::Type type, dns::AnswerPtr answer) {
+    known_.push_back({std::move(name), type, std::move(answer)});
   }
-  core::Task<dns::AnswerPtr> lookup(dns::Name name, dns::Type type, core::Budget&) override {
-    co_return ready(name, type);
+  std::uint8_t fault() const { return fault_; }  // the last of beyond; kNotAsked: none
+
+  dns::AnswerPtr ready(const dns::Name& name, dns::Type type) override {
+    for (const auto& one : known_)
+      if (one.type == type && one.name == name) return one.answer;
+    return beyond_ ? noted(beyond_->ready(name, type)) : nothing_;
+  }
+  core::Task<dns::AnswerPtr> lookup(dns::Name name, dns::Type type, core::Budget& budget) override {
+    dns::AnswerPtr answer = ready(name, type);
+    if (!answer) {
+      auto asking = beyond_->lookup(std::move(name), type, budget);
+      answer = noted(co_await asking);
+    }
+    co_return answer;
   }
 
  private:
-  dns::Name name_;
-  dns::AnswerPtr answer_, nothing_;
+  dns::AnswerPtr noted(dns::AnswerPtr answer) {
+    if (answer && dns::is_temporary(answer->code)) fault_ = fault_value(*answer);
+    return answer;
+  }
+  struct Known {
+    dns::Name name;
+    dns::Type type;
+    dns::AnswerPtr answer;
+  };
+  std::vector<Known> known_;
+  dns::Resolver* beyond_;
+  dns::AnswerPtr nothing_;
+  std::uint8_t fault_ = kNotAsked;
 };
-
-std::uint8_t fault_of(dns::Code code) {
-  return code == dns::Code::kTimeout ? kTimeout : code == dns::Code::kMalformed ? kMalformed : kServFail;
-}
 
 void read_all(const spf::Shown::Part& part, Facts& facts) {
   auto& all = facts[Field::kSpfAll];
@@ -85,7 +124,8 @@ core::Task<void> read_spf(const mail::Domain& name, dns::AnswerPtr answer, Facts
     return core::istarts_with(text, "v=spf1") || core::istarts_with(text, "spf2.0");
   });
   if (!any) co_return;
-  AtHand resolver(name.name(), answer);
+  AtHand resolver;
+  resolver.put(name.name(), dns::Type::kTxt, std::move(answer));
   core::Budget budget;
   auto showing = spf::show(name.text(), spf::Records::kSpf1, resolver, budget);
   const spf::Shown spf1 = co_await showing;
@@ -126,7 +166,7 @@ void read_dmarc(const dns::Answer& answer, Facts& facts) {
   const auto policy = [](const std::optional<dmarc::Policy>& p) {
     return p ? static_cast<std::uint8_t>(kFirstOwn + static_cast<unsigned>(*p)) : std::uint8_t{kNone};
   };
-  facts[Field::kDmarc] = count > 1 ? kFirstOwn + 3 : record->p ? policy(record->p) : kFirstOwn + 4;
+  facts[Field::kDmarc] = count > 1 ? kDmarcSeveral : record->p ? policy(record->p) : kFirstOwn + 4;
   if (count > 1) return;  // RFC 9989 section 4.10: then there is none
   facts[Field::kDmarcSp] = policy(record->sp);
   facts[Field::kDmarcNp] = policy(record->np);
@@ -179,6 +219,8 @@ struct Asker {
   Facts facts{};
   core::Budget budget{};
 
+  bool over = false;  // a fault ended this try, or there is no such name
+
   // Null: a fault, noted in the column.
   core::Task<dns::AnswerPtr> question(std::string prefix, dns::Type type, Field field) {
     const auto at = mail::Domain::parse(prefix + name.text());
@@ -189,56 +231,93 @@ struct Asker {
     }
     auto asking = resolver.lookup(at->name(), type, budget);
     dns::AnswerPtr answer = co_await asking;
-    if (dns::is_temporary(answer->code)) {
-      facts[field] = fault_of(answer->code);
-      co_return nullptr;
-    }
-    if (prefix.empty()) facts[Field::kName] = answer->code == dns::Code::kNxDomain ? kFirstOwn + 1 : kFirstOwn;
-    co_return answer;
+    const bool faulty = dns::is_temporary(answer->code);
+    const bool many = dns::fault_of(*answer) == dns::Fault::kTooManyRecords;
+    if (prefix.empty() && (!faulty || many))
+      facts[Field::kName] = answer->code == dns::Code::kNxDomain ? kFirstOwn + 1 : kFirstOwn;
+    if (!faulty) co_return answer;
+    facts[field] = fault_value(*answer);
+    over = !many;
+    co_return nullptr;
   }
-  bool is_missing() const { return facts[Field::kName] == kFirstOwn + 1; }
 };
 
-// False: this try is over.
-core::Task<bool> ask_name(Asker& a) {
+core::Task<void> ask_name(Asker& a) {
   if (a.plan.wants(Field::kMx)) {
     auto asking = a.question("", dns::Type::kMx, Field::kMx);
     const dns::AnswerPtr answer = co_await asking;
-    if (!answer) co_return false;
-    read_mx(*answer, a.facts);
+    if (answer) read_mx(*answer, a.facts);
   }
-  if (a.is_missing()) co_return true;
-  if (a.plan.wants(Field::kSpf)) {
-    auto asking = a.question("", dns::Type::kTxt, Field::kSpf);
-    const dns::AnswerPtr answer = co_await asking;
-    if (!answer) co_return false;
+  a.over = a.over || a.facts[Field::kName] == kFirstOwn + 1;
+  if (a.over || !a.plan.wants(Field::kSpf)) co_return;
+  auto asking = a.question("", dns::Type::kTxt, Field::kSpf);
+  const dns::AnswerPtr answer = co_await asking;
+  if (answer) {
     auto reading = read_spf(a.name, answer, a.facts);
     co_await reading;
   }
-  co_return true;
+  a.over = a.over || a.facts[Field::kName] == kFirstOwn + 1;
 }
 
-core::Task<bool> ask_keys(Asker& a) {
+// RFC 9989 section 4.10.1. Where the name has a record of its own the domains above it are not asked.
+core::Task<void> find_policy(Asker& a, dns::AnswerPtr own) {
+  const std::uint8_t said = a.facts[Field::kDmarc];
+  AtHand resolver(said == kNone || said == kDmarcSeveral ? &a.resolver : nullptr);
+  resolver.put(mail::Domain::parse("_dmarc." + a.name.text())->name(), dns::Type::kTxt, std::move(own));
+  if (a.facts[Field::kName] == kFirstOwn) {  // RFC 9989 section 3.2.13: any answer but NXDOMAIN
+    auto exists = std::make_shared<dns::Answer>();
+    exists->canonical = a.name.name();
+    resolver.put(a.name.name(), dns::Type::kA, exists);
+  }
+  dmarc::Inputs inputs;
+  inputs.author_domain = a.name;
+  dmarc::Options options;
+  options.verify_destinations = false;
+  auto evaluating = dmarc::evaluate(inputs, resolver, options, a.budget);
+  const dmarc::Evaluation found = co_await evaluating;
+  auto& applies = a.facts[Field::kDmarcApplies];
+  applies = kNone;
+  a.facts[Field::kDmarcFrom] = kNone;
+  if (resolver.fault() != kNotAsked) {
+    applies = resolver.fault();
+    a.over = true;
+  } else if (found.record) {
+    applies = static_cast<std::uint8_t>(kFirstOwn + static_cast<unsigned>(found.policy));
+    a.facts[Field::kDmarcFrom] = static_cast<std::uint8_t>(found.policy_domain == a.name ? kFirstOwn
+                                                           : found.policy_tag == "p"     ? kFirstOwn + 1
+                                                           : found.policy_tag == "sp"    ? kFirstOwn + 2
+                                                                                         : kFirstOwn + 3);
+  }
+}
+
+core::Task<void> ask_dmarc(Asker& a) {
+  if (!a.plan.wants(Field::kDmarc)) co_return;
+  auto asking = a.question("_dmarc.", dns::Type::kTxt, Field::kDmarc);
+  const dns::AnswerPtr answer = co_await asking;
+  if (!answer) co_return;
+  read_dmarc(*answer, a.facts);
+  if (!mail::Domain::parse("_dmarc." + a.name.text())) co_return;
+  auto finding = find_policy(a, answer);
+  co_await finding;
+}
+
+core::Task<void> ask_keys(Asker& a) {
   const bool dkim = a.plan.wants(Field::kDkim);
-  if (!dkim && !a.plan.wants(Field::kDomainKeys)) co_return true;
+  if (!dkim && !a.plan.wants(Field::kDomainKeys)) co_return;
   auto asking = a.question("_domainkey.", dns::Type::kTxt, Field::kDomainKeys);
   const dns::AnswerPtr answer = co_await asking;
-  if (!answer) co_return false;
-  read_domainkeys(*answer, a.facts);
-  if (!dkim) co_return true;
-  a.facts[Field::kDkim] = kNone;
-  if (answer->code == dns::Code::kNxDomain) co_return true;  // RFC 8020: nothing below either
+  if (answer) read_domainkeys(*answer, a.facts);
+  if (a.over || !dkim) co_return;
   std::uint8_t best = kNone;
-  for (const auto& selector : a.plan.selectors) {
-    auto looking = a.question(selector + "._domainkey.", dns::Type::kTxt, Field::kDkim);
+  const bool below = !answer || answer->code != dns::Code::kNxDomain;  // RFC 8020: else nothing is below it either
+  for (std::size_t i = 0; below && i < a.plan.selectors.size() && best != kFirstOwn; ++i) {
+    auto looking = a.question(a.plan.selectors[i] + "._domainkey.", dns::Type::kTxt, Field::kDkim);
     const dns::AnswerPtr key = co_await looking;
-    if (!key) co_return false;
-    const std::uint8_t found = read_key(*key);
+    if (a.over) co_return;
+    const std::uint8_t found = key ? read_key(*key) : a.facts[Field::kDkim];
     if (found == kFirstOwn || best == kNone) best = found;
-    if (found == kFirstOwn) break;
   }
   a.facts[Field::kDkim] = best;
-  co_return true;
 }
 
 struct Tagged {
@@ -260,8 +339,10 @@ std::optional<Field> parse_field(std::string_view text) {
   return std::nullopt;
 }
 
-bool Facts::failed() const {
-  return std::any_of(values.begin(), values.end(), [](std::uint8_t v) { return v >= kTimeout && v <= kMalformed; });
+bool Facts::failed() const { return std::any_of(values.begin(), values.end(), is_fault); }
+
+bool Facts::may_mend() const {
+  return std::any_of(values.begin(), values.end(), [](auto v) { return is_fault(v) && v != kTooManyRecords; });
 }
 
 bool Plan::wants(Field field) const { return only.empty() || std::find(only.begin(), only.end(), field) != only.end(); }
@@ -284,24 +365,19 @@ const std::vector<std::string>& common_selectors() {
 core::Task<Facts> ask(mail::Domain name, const Plan& plan, dns::Resolver& resolver) {
   Asker a{name, plan, resolver};
   a.budget.dns_queries = 1000;
-  auto first = ask_name(a);
-  const bool named = co_await first;
-  if (!named || a.is_missing()) co_return a.facts;
-  if (plan.wants(Field::kDmarc)) {
-    auto asking = a.question("_dmarc.", dns::Type::kTxt, Field::kDmarc);
-    const dns::AnswerPtr answer = co_await asking;
-    if (!answer) co_return a.facts;
-    read_dmarc(*answer, a.facts);
-  }
+  auto naming = ask_name(a);
+  co_await naming;
+  if (a.over) co_return a.facts;
+  auto policy = ask_dmarc(a);
+  co_await policy;
+  if (a.over) co_return a.facts;
   auto keys = ask_keys(a);
-  const bool keyed = co_await keys;
-  if (!keyed) co_return a.facts;
+  co_await keys;
   for (const auto& t : kTagged) {
-    if (!plan.wants(t.field)) continue;
+    if (a.over || !plan.wants(t.field)) continue;
     auto asking = a.question(std::string(t.prefix), dns::Type::kTxt, t.field);
     const dns::AnswerPtr answer = co_await asking;
-    if (!answer) co_return a.facts;
-    a.facts[t.field] = read_tagged(*answer, t.version, t.needs);
+    if (answer) a.facts[t.field] = read_tagged(*answer, t.version, t.needs);
   }
   co_return a.facts;
 }

@@ -50,6 +50,10 @@ std::string_view word(Class c) {
   return kWords[static_cast<std::size_t>(c)];
 }
 
+std::string_view word_ja(Class c) {
+  return c == Class::kJp ? "その他 .jp" : c == Class::kCountry ? "その他 ccTLD" : word(c);
+}
+
 Table count(const std::vector<std::string>& names, const std::vector<Facts>& facts) {
   Table table;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -63,7 +67,7 @@ Table count(const std::vector<std::string>& names, const std::vector<Facts>& fac
       row->failed += failed;
       for (std::size_t f = 0; f < kFields; ++f) {
         const auto value = facts[i].values[f];
-        if (!failed || (value >= kTimeout && value <= kMalformed)) ++row->counts[f][value];
+        if (!failed || is_fault(value)) ++row->counts[f][value];
       }
     }
   }

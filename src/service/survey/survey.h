@@ -2,7 +2,8 @@
 // What a list of domains publishes for its mail. A list becomes names, each name a Facts, each Facts one line of an
 // append-only result file, so that a run killed at any moment goes on where it was; a Table counts by class of name.
 //
-// Only what the name itself publishes is told: no DMARC record of a domain above, no SPF include is followed.
+// Told is what the name itself publishes, and apart from it the DMARC policy that applies to its mail, which may stand
+// above it (RFC 9989 section 4.10). No SPF include is followed. How many are asked at a time: run.h.
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,7 @@
 #include "base/core/result.h"
 #include "base/core/task.h"
 #include "base/dns/dns.h"
+#include "base/store/file_ops.h"
 #include "mail/address/address.h"
 #include "road/identity/dmarc/dmarc.h"
 
@@ -33,8 +35,7 @@ inline constexpr std::size_t kGarbageKept = 10'000;
 // One name a line, UTF-8 or A-labels; white space around it, empty lines, `#` comments, CRLF and a BOM are ignored.
 List read_list(std::string_view text);
 
-// The columns of a Facts. What each may say stands in words(); the first five words are those of every column;
-// servfail: REFUSED too.
+// The columns of a Facts. What each may say stands in words(); the first eight words are those of every column.
 enum class Field : std::uint8_t {
   kName,
   kMx,
@@ -48,12 +49,16 @@ enum class Field : std::uint8_t {
   kDmarcNp,
   kDmarcPsd,
   kDmarcT,
+  kDmarcApplies,  // the policy of its mail, t= thought of
+  kDmarcFrom,     // the tag it was read from
   kMtaSts,
   kTlsRpt,
   kBimi
 };
-inline constexpr std::size_t kFields = 15;
-inline constexpr std::uint8_t kNotAsked = 0, kNone = 1, kTimeout = 2, kServFail = 3, kMalformed = 4, kFirstOwn = 5;
+inline constexpr std::size_t kFields = 17;
+inline constexpr std::uint8_t kNotAsked = 0, kNone = 1, kTimeout = 2, kServFail = 3, kRefused = 4, kOtherCode = 5,
+                              kTooManyRecords = 6, kMalformed = 7, kFirstOwn = 8;
+constexpr bool is_fault(std::uint8_t value) { return value >= kTimeout && value <= kMalformed; }
 std::string_view word(Field field);                       // "spf_all"
 const std::vector<std::string_view>& words(Field field);  // by value
 std::optional<Field> parse_field(std::string_view word);
@@ -63,7 +68,8 @@ struct Facts {
   std::uint8_t tries = 0;  // 0: not asked yet
   std::uint8_t& operator[](Field field) { return values[static_cast<std::size_t>(field)]; }
   std::uint8_t operator[](Field field) const { return values[static_cast<std::size_t>(field)]; }
-  bool failed() const;  // a question of it was not answered
+  bool failed() const;    // a question of it was not answered
+  bool may_mend() const;  // one of those that failed may be answered the next time
   bool operator==(const Facts&) const = default;
 };
 
@@ -74,8 +80,8 @@ struct Plan {
   std::string text() const;  // equal plans, equal text
 };
 const std::vector<std::string>& common_selectors();
-// Questions one after the other, so that a name has at most one under way. NXDOMAIN ends the name (RFC 8020), a fault
-// ends this try.
+// Questions one after the other, so that a name has at most one under way. NXDOMAIN ends the name (RFC 8020); a fault
+// ends this try, but too many records only spoil their own column.
 core::Task<Facts> ask(mail::Domain name, const Plan& plan, dns::Resolver& resolver);
 
 struct Kept {
@@ -84,46 +90,33 @@ struct Kept {
   std::int64_t started_s = 0;
 };
 // The result file: one head line, then "CRC-32 TAB index TAB tries TAB letters LF" for each Facts; the last of an index
-// counts. Written by one process at a time (flock).
+// counts. Written by one process at a time (flock); a symbolic link is refused. files must outlive it.
 class Results : public Kept {
  public:
   // Makes the file, or goes on with one of the same list and plan. An error says what is in the way and what to do.
   static core::Result<Results, std::string> open(const std::string& path, const List& list, const Plan& plan,
-                                                 std::int64_t now_s);
-  static core::Result<Results, std::string> read(const std::string& path);
+                                                 std::int64_t now_s, store::FileOps& files = store::FileOps::system());
+  static core::Result<Results, std::string> read(const std::string& path, std::size_t names_max);
   Results(Results&& other) noexcept;
   Results& operator=(Results&&) = delete;
   ~Results();
-  bool append(std::size_t index, const Facts& facts);  // one write(2); false: the disk refused it
+  // False: the disk refused it; the file ends as before, or with a part that the next append overwrites.
+  bool append(std::size_t index, const Facts& facts);
   bool sync();
 
   std::size_t torn_octets = 0;  // cut off the end
 
  private:
-  Results() = default;
+  explicit Results(store::FileOps& files) : files_(&files) {}
+  bool write(std::string_view text);
+  store::FileOps* files_;
   int fd_ = -1;
+  std::uint64_t size_ = 0;
 };
-// The text of a result file into `into`; the octets that are good. Nothing: the head is not ours, or a whole line is
-// damaged (damaged_at: its offset). A last line without an end is torn, not damaged.
-std::optional<std::size_t> parse_results(std::string_view text, Kept& into, std::size_t& damaged_at);
-
-struct Pace {
-  unsigned window = 200;    // names under way at most
-  unsigned rate = 0;        // names begun per second; 0: as fast as answers come
-  unsigned per_domain = 2;  // names under way below one registrable domain
-  unsigned tries = 2;       // of a name whose questions failed; the second when all others have been asked
-  std::int64_t wait_ms = 15'000;
-};
-class Watcher {
- public:
-  virtual ~Watcher() = default;
-  virtual bool stop() = 0;                                     // asked often
-  virtual void done(std::size_t all, std::size_t window) = 0;  // a name is finished
-};
-enum class End : std::uint8_t { kDone, kStopped, kDisk };
-// Asks all that `results` does not have yet. The window falls by half when more than a quarter of the names of a round
-// timed out and grows by an eighth otherwise. psl may be null: then the last two labels part domains.
-core::Task<End> run(const List& list, const Plan& plan, Pace pace, const dmarc::PublicSuffixList* psl,
-                    dns::Resolver& resolver, Results& results, Watcher& watcher);
+// The text of a result file of names_max names at most into `into`; the octets that are good. Nothing: the head is not
+// ours or of another version, or a whole line is damaged (damaged_at: its offset). A last line without an end is torn,
+// not damaged.
+std::optional<std::size_t> parse_results(std::string_view text, Kept& into, std::size_t& damaged_at,
+                                         std::size_t names_max);
 
 }  // namespace sekisho::survey

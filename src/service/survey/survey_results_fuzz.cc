@@ -10,10 +10,10 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   survey::Kept first, second;
   std::size_t damaged_at = 0;
-  const auto good = survey::parse_results(text, first, damaged_at);
+  const auto good = survey::parse_results(text, first, damaged_at, 10'000);
   if (!good) return 0;
   if (*good > size) std::abort();
-  if (survey::parse_results(text.substr(0, *good), second, damaged_at) != good) std::abort();
+  if (survey::parse_results(text.substr(0, *good), second, damaged_at, 10'000) != good) std::abort();
   if (first.facts != second.facts || first.digest != second.digest) std::abort();
   return 0;
 }

@@ -13,13 +13,14 @@ namespace sekisho::survey {
 enum class Class : std::uint8_t { kCoJp, kAcJp, kGoJp, kNeJp, kOrJp, kJp, kGeneric, kCountry };
 inline constexpr std::size_t kClasses = 8;
 std::string_view word(Class c);  // "co.jp" ... "other .jp" "gTLD" "other ccTLD"
+std::string_view word_ja(Class c);
 Class class_of(std::string_view name);
 
 // Of a name that failed only the faults are counted.
 struct Table {
   struct Row {
     std::uint64_t names = 0, asked = 0, failed = 0;
-    std::array<std::array<std::uint64_t, 12>, kFields> counts{};
+    std::array<std::array<std::uint64_t, 16>, kFields> counts{};
     std::uint64_t count(Field field, std::string_view word) const;
     std::uint64_t answered() const { return asked - failed; }  // what shares are shares of
   };
