@@ -63,6 +63,7 @@ class EgressReader {
                                : transfer::Tls::kOpportunistic;
     o.timeout_ms = values_.number("egress.timeout_ms");
     o.dot_timeout_ms = values_.number("egress.dot_timeout_ms");
+    config.answer_ms = values_.number("egress.answer_timeout_ms");
     o.sessions_count = static_cast<std::size_t>(values_.number("egress.sessions_count"));
     route(config.route, o.helo_domain);
   }

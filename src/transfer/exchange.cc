@@ -71,7 +71,7 @@ core::Task<core::Result<smtp::Reply, Failure>> Exchange::command(std::string lin
 }
 
 core::Task<core::Result<void, Failure>> Exchange::begin(SessionPool& pool, bool fresh) {
-  auto taken = co_await pool.take(fresh);
+  auto taken = co_await pool.take(fresh, envelope_.until_ms);
   if (!taken) {
     set_all(Outcome::kTemporary, taken.error().reply);
     co_return core::error(taken.error());
@@ -215,6 +215,8 @@ core::Task<core::Result<void, Failure>> Exchange::write_all(MessageStream& strea
     }
     last = *filled;
     if (last && (lease_->has_unread() || lease_->stale())) co_return core::error(co_await early_words());
+    // A write whose deadline has passed still tries: nobody would hear what becomes of this dot.
+    if (io::now_ms() >= envelope_.until_ms) co_return core::error(failure(io::IoError::kTimeout));
     auto written = co_await lease_->write(chunk, io::now_ms() + options_->timeout_ms);
     if (!written) {
       auto words = co_await lease_->last_words();

@@ -106,7 +106,7 @@ Capabilities parse_capabilities(const smtp::Reply& reply) {
 }
 
 core::Task<core::Result<void, Failure>> Session::write(std::string_view octets, std::int64_t deadline_ms) {
-  auto written = co_await socket_.write(octets, deadline_ms);
+  auto written = co_await socket_.write(octets, std::min(deadline_ms, until_ms));
   if (!written) co_return core::error(failure(written.error()));
   co_return core::Result<void, Failure>{};
 }
@@ -119,7 +119,7 @@ core::Task<core::Result<smtp::Reply, Failure>> Session::read_reply(std::int64_t 
     if (state == ReplyParser::State::kDone) co_return parser_.take();
     if (state == ReplyParser::State::kBad) co_return core::error(protocol_failure("The next hop does not speak SMTP"));
     std::array<char, kReadOctets> buffer;
-    auto got = co_await socket_.read(buffer, deadline_ms);
+    auto got = co_await socket_.read(buffer, std::min(deadline_ms, until_ms));
     if (!got) co_return core::error(failure(got.error()));
     input_.assign(buffer.data(), *got);
   }
@@ -188,7 +188,8 @@ core::Task<core::Result<void, Failure>> Session::secure(const Options& options) 
   if (!input_.empty()) co_return core::error(failure(io::IoError::kTls));
   static const std::shared_ptr<io::TlsContext> unverified = io::TlsContext::client();
   auto context = options.tls_context ? options.tls_context : unverified;
-  auto up = co_await socket_.start_tls_client(*context, options.tls_name, io::now_ms() + options.timeout_ms);
+  const std::int64_t deadline = std::min(io::now_ms() + options.timeout_ms, until_ms);
+  auto up = co_await socket_.start_tls_client(*context, options.tls_name, deadline);
   if (!up) {
     Failure fault = failure(up.error() == io::IoError::kCancelled ? up.error() : io::IoError::kTls);
     if (const std::string why = socket_.tls_error(); !why.empty()) fault.reply.lines.front() += ": " + why;
@@ -197,14 +198,16 @@ core::Task<core::Result<void, Failure>> Session::secure(const Options& options) 
   co_return co_await hello(options);
 }
 
-core::Task<core::Result<std::unique_ptr<Session>, Failure>> Session::open_once(const Options& options, bool tls) {
-  const std::int64_t deadline = io::now_ms() + std::min(options.timeout_ms, kConnectMs);
+core::Task<core::Result<std::unique_ptr<Session>, Failure>> Session::open_once(const Options& options, bool tls,
+                                                                               std::int64_t until_ms) {
+  const std::int64_t deadline = std::min(io::now_ms() + std::min(options.timeout_ms, kConnectMs), until_ms);
   auto connecting = options.unix_path.empty() ? io::Socket::connect(options.address, deadline)
                                               : io::Socket::connect_unix(options.unix_path, deadline);
   auto socket = co_await connecting;
   if (!socket) co_return core::error(failure(socket.error()));
   socket->set_no_delay();
   std::unique_ptr<Session> session(new Session(std::move(*socket)));
+  session->until_ms = until_ms;
   auto greeted = co_await session->greet(options);
   if (!greeted) co_return core::error(greeted.error());
   if (!tls) co_return std::move(session);
@@ -219,11 +222,12 @@ core::Task<core::Result<std::unique_ptr<Session>, Failure>> Session::open_once(c
   co_return std::move(session);
 }
 
-core::Task<core::Result<std::unique_ptr<Session>, Failure>> Session::open(const Options& options) {
-  auto first = co_await open_once(options, options.tls != Tls::kOff);
+core::Task<core::Result<std::unique_ptr<Session>, Failure>> Session::open(const Options& options,
+                                                                          std::int64_t until_ms) {
+  auto first = co_await open_once(options, options.tls != Tls::kOff, until_ms);
   // RFC 7435 section 3: opportunistic security falls back rather than fail.
   if (first || options.tls != Tls::kOpportunistic || first.error().io != io::IoError::kTls) co_return std::move(first);
-  co_return co_await open_once(options, false);
+  co_return co_await open_once(options, false, until_ms);
 }
 
 }  // namespace sekisho::transfer

@@ -23,7 +23,8 @@ Failure protocol_failure(std::string text);
 
 class Session {
  public:
-  static core::Task<core::Result<std::unique_ptr<Session>, Failure>> open(const Options& options);
+  static core::Task<core::Result<std::unique_ptr<Session>, Failure>> open(const Options& options,
+                                                                          std::int64_t until_ms = io::kNoDeadline);
 
   core::Task<core::Result<void, Failure>> write(std::string_view octets, std::int64_t deadline_ms);
   core::Task<core::Result<smtp::Reply, Failure>> read_reply(std::int64_t deadline_ms);
@@ -36,6 +37,7 @@ class Session {
   core::Task<void> quit();                                                // says QUIT if that does not wait
   const Capabilities& capabilities() const { return capabilities_; }
 
+  std::int64_t until_ms = io::kNoDeadline;  // no wait is longer, whatever its own deadline
   std::uint64_t uses = 0;
   unsigned refusals = 0;  // of RCPT, for probes
   std::int64_t idle_since_ms = 0;
@@ -43,7 +45,8 @@ class Session {
 
  private:
   explicit Session(io::Socket socket) : socket_(std::move(socket)) {}
-  static core::Task<core::Result<std::unique_ptr<Session>, Failure>> open_once(const Options& options, bool tls);
+  static core::Task<core::Result<std::unique_ptr<Session>, Failure>> open_once(const Options& options, bool tls,
+                                                                               std::int64_t until_ms);
   core::Task<core::Result<void, Failure>> greet(const Options& options);
   core::Task<core::Result<void, Failure>> hello(const Options& options);
   core::Task<core::Result<void, Failure>> secure(const Options& options);

@@ -81,13 +81,14 @@ core::Task<core::Result<void, Failure>> SessionPool::wait_turn(std::int64_t dead
   co_return core::error(Failure{io::IoError::kLimit, {451, "4.3.2", {"All sessions to the next hop are busy"}}});
 }
 
-core::Task<core::Result<SessionPool::Lease, Failure>> SessionPool::take(bool fresh) {
+core::Task<core::Result<SessionPool::Lease, Failure>> SessionPool::take(bool fresh, std::int64_t until_ms) {
   auto self = shared_from_this();
-  const std::int64_t deadline = io::now_ms() + options_->timeout_ms;
+  const std::int64_t deadline = std::min(io::now_ms() + options_->timeout_ms, until_ms);
   for (;;) {
     auto kept = fresh ? nullptr : pop_idle();
     if (kept) {
       ++stats_->reuses;
+      kept->until_ms = until_ms;
       co_return Lease(self, std::move(kept), true);
     }
     if (open_ >= limits_.sessions && !idle_.empty()) {
@@ -100,7 +101,7 @@ core::Task<core::Result<SessionPool::Lease, Failure>> SessionPool::take(bool fre
   }
   ++open_;
   ++stats_->connects;
-  auto session = co_await Session::open(*options_);
+  auto session = co_await Session::open(*options_, until_ms);
   if (!session) {
     closed();
     const auto& lines = session.error().reply.lines;

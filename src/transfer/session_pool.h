@@ -47,7 +47,7 @@ class SessionPool : public std::enable_shared_from_this<SessionPool> {
   SessionPool(std::shared_ptr<const Options> options, PoolLimits limits, std::shared_ptr<Stats> stats)
       : options_(std::move(options)), limits_(limits), stats_(std::move(stats)) {}
   // A kept session that is alive, or a new one. fresh: a new one in any case.
-  core::Task<core::Result<Lease, Failure>> take(bool fresh);
+  core::Task<core::Result<Lease, Failure>> take(bool fresh, std::int64_t until_ms = io::kNoDeadline);
   void close_idle();
   std::size_t open_count() const { return open_; }
 

@@ -40,6 +40,32 @@ TEST(Smtp, FallsBackToHelo) {
   EXPECT_EQ(run.hop->lines[2], "MAIL FROM:<a..b.@sender.example>");
 }
 
+// What waits for our answer has its own time: then a mail is undelivered before its dot, unknown after it.
+TEST(Smtp, NoWaitGoesBeyondTheEndOfTheMailsTime) {
+  struct Case {
+    const char *verb, *reply;
+    Outcome outcome;
+    std::size_t messages;
+  };
+  for (const bool pipelining : {true, false})
+    for (const Case& c : {Case{"", "220 hop", Outcome::kTemporary, 0}, Case{"EHLO", "250 hop", Outcome::kTemporary, 0},
+                          Case{"RCPT", "250 2.1.5 Ok", Outcome::kTemporary, 0},
+                          Case{"DATA", "354 go", Outcome::kTemporary, 0}, Case{".", "250 Ok", Outcome::kUnknown, 1}}) {
+      Answer slow = say(c.reply);
+      slow.delay_ms = 400;
+      const auto script = on(c.verb, slow);
+      Envelope mail = envelope({"a@dest.example", "b@dest.example"});
+      mail.until_ms = io::now_ms() + 300;  // of each case
+      const Ran run = go(script, mail, 1, Kind::kSmtp, [=](FakeHop& hop, Options&) { hop.pipelining = pipelining; });
+      for (const auto& each : run.outcomes) EXPECT_EQ(each.outcome, c.outcome) << c.verb << pipelining;
+      EXPECT_EQ(run.hop->messages.size(), c.messages) << c.verb << pipelining;
+    }
+  Envelope past = envelope();
+  past.until_ms = io::now_ms() - 1;
+  EXPECT_EQ(go({}, past).outcomes[0].outcome, Outcome::kTemporary);
+  EXPECT_EQ(go().outcomes[0].outcome, Outcome::kDelivered);
+}
+
 TEST(Smtp, AReplyBeforeTheFinalDotIsNoneToIt) {
   const Ran early = go(on("DATA", say("354 go\r\n250 2.0.0 Ok: queued as EARLY1")));
   EXPECT_EQ(early.outcomes[0].outcome, Outcome::kTemporary);

@@ -79,6 +79,9 @@ struct Envelope {
   std::string ret, envid;                             // RFC 3461, as they came
   std::vector<smtp::RcptParameters> rcpt_parameters;  // in the order of rcpts; or empty
   std::optional<Client> client;
+  // Steady; by then all has ended: before the final dot kTemporary, after it kUnknown. Who waits for our answer waits
+  // no longer than he does.
+  std::int64_t until_ms = io::kNoDeadline;
 };
 
 enum class Outcome : std::uint8_t {

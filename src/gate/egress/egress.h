@@ -33,6 +33,7 @@ struct RouteRules {
       mx_networks;  // an MX may lie there, though the world does not see it, or it is this machine
   std::function<bool(const core::IpAddress&)> is_machine;  // an address of this machine; empty: not known
   std::size_t hosts_max = 5;                               // addresses in all
+  std::int64_t until_ms = io::kNoDeadline;                 // steady; what was found by then is all
 };
 bool is_machine(const core::IpAddress& ip);  // asks the kernel, on a loop: RouteRules::is_machine of a server
 
@@ -44,7 +45,8 @@ struct Config {
   bool observe = false;                  // plan and record, touch nothing
   std::optional<io::Endpoint> next_hop;  // instead of the MX
   RouteRules route;
-  transfer::Options world;  // what every host is met with; name and address are filled in
+  transfer::Options world;           // what every host is met with; name and address are filled in
+  std::int64_t answer_ms = 570'000;  // from the queue's final dot to our answers
   mediation::Settings mediation;
   dmarc::Method dmarc_method = dmarc::Method::kTree;
   std::shared_ptr<const dmarc::PublicSuffixList> psl;

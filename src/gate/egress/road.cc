@@ -1,5 +1,7 @@
-// One mail from the queue to the world. The order of promises is that of the mx gate: the hosts are asked for their
-// recipients, `decided` becomes durable, the message and its final dot go out, and the queue is told what they said.
+// One mail from the queue to the world. The order of promises is that of the mx gate: `decided` becomes durable, the
+// hosts are asked for their recipients, the message and its final dot go out, and the queue is told what they said.
+// No host waits for another, and the queue waits for none longer than it is patient: would it turn away before our
+// answers, it would send again what others have taken.
 #include <algorithm>
 
 #include "base/core/text.h"
@@ -18,6 +20,7 @@ using session::Verdict;
 using transfer::Outcome;
 
 constexpr std::int64_t kTryHostsMs = 180'000;  // then no further host is tried
+constexpr std::int64_t kDotShare = 4;          // of answer_ms, what a final dot must have left
 
 // The recipients of one destination.
 struct Group {
@@ -85,10 +88,12 @@ class Egress final : public session::Road {
  private:
   std::vector<Group> groups() const;
   transfer::Envelope envelope_for(const Group& group, const Mended& mended) const;
-  core::Task<int> open(Group& group, const transfer::Envelope& envelope, dns::Resolver& resolver);
-  static core::Task<int> send(Group& group, std::shared_ptr<const mail::Message> message, transfer::Edits edits);
+  core::Task<void> open(Group& group, const transfer::Envelope& envelope, dns::Resolver& resolver);
+  core::Task<int> deliver(Group& group, const transfer::Envelope& envelope, const Mended& mended,
+                          dns::Resolver& resolver);
   core::Task<std::vector<smtp::Reply>> relay(std::shared_ptr<const mail::Message> message);
-  core::Task<bool> send_all(std::vector<Group>& groups, const Mended& mended, trail::Decided decided);
+  core::Task<void> deliver_all(std::vector<Group>& groups, const Mended& mended, dns::Resolver& resolver,
+                               std::int64_t until_ms);
 
   World& world_;
   std::shared_ptr<const Config> config_;
@@ -134,7 +139,7 @@ transfer::Envelope Egress::envelope_for(const Group& group, const Mended& mended
 }
 
 // Tries the hosts in their order until one speaks SMTP with us; what it says then counts.
-core::Task<int> Egress::open(Group& group, const transfer::Envelope& envelope, dns::Resolver& resolver) {
+core::Task<void> Egress::open(Group& group, const transfer::Envelope& envelope, dns::Resolver& resolver) {
   Route route;
   if (config_->next_hop) {
     route.hosts.push_back({config_->world.tls_name, *config_->next_hop});
@@ -143,15 +148,17 @@ core::Task<int> Egress::open(Group& group, const transfer::Envelope& envelope, d
   } else {
     core::Budget budget;
     budget.dns_queries = config_->dns_queries;
-    route = co_await find_route(*group.domain, config_->route, resolver, world_.random, budget);
+    RouteRules rules = config_->route;
+    rules.until_ms = std::min(io::now_ms() + kTryHostsMs, envelope.until_ms);
+    route = co_await find_route(*group.domain, rules, resolver, world_.random, budget);
   }
   if (route.refusal) {
     const auto outcome = route.refusal->temporary() ? Outcome::kTemporary : Outcome::kRefused;
     group.host = group.domain ? group.domain->text() : "[" + group.literal->text() + "]";
     group.outcomes.assign(group.places.size(), {outcome, *route.refusal, ""});
-    co_return 0;
+    co_return;
   }
-  const std::int64_t until_ms = io::now_ms() + kTryHostsMs;
+  const std::int64_t until_ms = std::min(io::now_ms() + kTryHostsMs, envelope.until_ms);
   for (const Host& host : route.hosts) {
     const auto hop = world_.hosts.at(host.name, host.at, *config_, world_.clock, world_.random, world_.pool);
     group.host = host.text();
@@ -159,50 +166,57 @@ core::Task<int> Egress::open(Group& group, const transfer::Envelope& envelope, d
     group.outcomes = group.open->rcpts();
     if (group.open->met() || io::now_ms() > until_ms) break;
   }
-  co_return 0;
 }
 
-core::Task<int> Egress::send(Group& group, std::shared_ptr<const mail::Message> message, transfer::Edits edits) {
-  group.outcomes = co_await group.open->send(std::move(message), std::move(edits));
-  co_return 0;
-}
-
-// False: the decision could not be recorded, and nothing was sent.
-core::Task<bool> Egress::send_all(std::vector<Group>& groups, const Mended& mended, trail::Decided decided) {
-  const auto any = [](const Group& g) { return g.open && g.open->any_accepted(); };
-  if (std::none_of(groups.begin(), groups.end(), any)) {
-    world_.trail.record_lazy(std::move(decided));
-    co_return true;
+core::Task<int> Egress::deliver(Group& group, const transfer::Envelope& envelope, const Mended& mended,
+                                dns::Resolver& resolver) {
+  auto opening = open(group, envelope, resolver);
+  co_await opening;
+  if (!group.open || !group.open->any_accepted()) co_return 0;
+  // Without time for the reply to its dot it would be taken and nobody would know: it comes again, undelivered.
+  if (envelope.until_ms - io::now_ms() < config_->answer_ms / kDotShare) {
+    for (auto& each : group.outcomes)
+      if (each.outcome == Outcome::kAccepted)
+        each = {Outcome::kTemporary, {451, "4.4.2", {"The host was too slow to be given the message in time"}}, ""};
+    group.open.reset();
+    co_return 0;
   }
-  auto stored = co_await world_.trail.record(std::move(decided));
-  if (!stored) co_return false;  // the hosts' transactions are dropped before their dots
-  std::vector<core::Task<int>> sending;
-  for (Group& group : groups)
-    if (any(group)) sending.push_back(send(group, mended.message, {mended.prepend, {}}));
-  co_await core::when_all(std::move(sending));
-  co_return true;
+  transfer::Edits edits{mended.prepend, {}};
+  auto sending = group.open->send(mended.message, std::move(edits));
+  group.outcomes = co_await sending;
+  co_return 0;
+}
+
+core::Task<void> Egress::deliver_all(std::vector<Group>& groups, const Mended& mended, dns::Resolver& resolver,
+                                     std::int64_t until_ms) {
+  std::vector<transfer::Envelope> envelopes;  // outlive the tasks
+  for (const Group& group : groups) {
+    envelopes.push_back(envelope_for(group, mended));
+    envelopes.back().until_ms = until_ms;
+  }
+  std::vector<core::Task<int>> delivering;
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    delivering.push_back(deliver(groups[i], envelopes[i], mended, resolver));
+  co_await core::when_all(std::move(delivering));
 }
 
 core::Task<std::vector<smtp::Reply>> Egress::relay(std::shared_ptr<const mail::Message> message) {
-  const std::int64_t started_us = world_.clock.now_us();
+  const std::int64_t started_us = world_.clock.now_us(), until_ms = io::now_ms() + config_->answer_ms;
   const auto all = [this](smtp::Reply reply) { return std::vector<smtp::Reply>(rcpts_.size(), std::move(reply)); };
   if (message->received_count() > config_->received_max)
     co_return all({554, "5.4.6", {"Too many hops: the mail goes in circles"}});
   const auto resolver = world_.resolver();
   const Mended mended = co_await mend(world_, *config_, *facts_, mail_, message, *resolver);
   if (mended.failure) co_return all(*mended.failure);
-  std::vector<Group> groups = this->groups();
-  std::vector<transfer::Envelope> envelopes;  // outlive the tasks
-  for (const Group& group : groups) envelopes.push_back(envelope_for(group, mended));
-  std::vector<core::Task<int>> opening;
-  for (std::size_t i = 0; i < groups.size(); ++i) opening.push_back(open(groups[i], envelopes[i], *resolver));
-  co_await core::when_all(std::move(opening));
   const std::int64_t decided_us = world_.clock.now_us();
   trail::Decided decided = decided_of(*config_, *facts_, mail_, rcpts_, *message, mended);
   decided.stage_times.push_back(
       {"message", static_cast<std::uint64_t>(std::max<std::int64_t>(decided_us - started_us, 0))});
-  const bool recorded = co_await send_all(groups, mended, std::move(decided));
-  if (!recorded) co_return all({451, "4.3.0", {"The decision cannot be recorded; try again later"}});
+  auto stored = co_await world_.trail.record(std::move(decided));
+  if (!stored) co_return all({451, "4.3.0", {"The decision cannot be recorded; try again later"}});
+  std::vector<Group> groups = this->groups();
+  auto delivering = deliver_all(groups, mended, *resolver, until_ms);
+  co_await delivering;
   std::vector<Told> told(rcpts_.size());
   for (const Group& group : groups)
     for (std::size_t i = 0; i < group.places.size(); ++i) {

@@ -96,6 +96,11 @@ core::Task<Found> hosts_of(const std::string& whom, const std::vector<dns::Mx>& 
   std::size_t looked = 0;
   for (const auto& exchange : exchanges) {
     if ((out.ours && exchange.preference >= *out.ours) || out.hosts.size() >= rules.hosts_max) break;
+    // Fifty names whose servers are silent: a domain may cost its own mail the time, nobody else's.
+    if (io::now_ms() >= rules.until_ms) {
+      out.temporary = true;
+      break;
+    }
     const std::string name = exchange.exchange.text();
     if (is_own(name, rules.own_names)) {
       out.ours = exchange.preference;

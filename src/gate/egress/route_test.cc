@@ -149,6 +149,11 @@ TEST(Route, TheKernelKnowsItsOwnAddresses) {
   EXPECT_FALSE(asked("192.0.2.1"));
   EXPECT_FALSE(asked("224.0.0.1"));
 }
+TEST(Route, NamesThatAreNeverAnsweredCostLimitedTime) {
+  RouteRules rules;
+  rules.until_ms = 0;  // it is long past
+  EXPECT_EQ(go("@ IN MX 10 a\na IN A 192.0.2.1\n", rules), "451 4.4.3");
+}
 TEST(Route, ManyAddressesAreCutOff) {
   std::string zone;
   for (int i = 1; i < 60; ++i) zone += "@ IN A 192.0.2." + std::to_string(i) + "\n";
