@@ -214,7 +214,13 @@ class WayExplainer {
   std::string fault_;
 };
 
-std::string way_text(const json::value& v, const char* key) { return std::string(v.at(key).as_string()); }
+// For a terminal: words of the mail and of the DNS are in it. utf8() has made them whole characters.
+std::string way_text(const json::value& v, const char* key) {
+  std::string out;
+  for (const char c : std::string_view(v.at(key).as_string()))
+    out += core::is_control(c) ? core::printable({&c, 1}) : std::string(1, c);
+  return out;
+}
 
 void print_way(const json::object& o) {
   std::printf("\npath     %s\nfrom     <%s> -> <%s>\n", way_text(o, "path").c_str(),

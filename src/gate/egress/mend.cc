@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/core/text.h"
-#include "mail/received/received.h"
+#include "gate/egress/origin.h"
 #include "road/identity/dkim/dkim.h"
 #include "road/identity/dmarc/dmarc.h"
 #include "road/identity/signature/signature.h"
@@ -40,25 +40,17 @@ core::Task<std::optional<dmarc::Policy>> policy_of(const mail::Domain& author, c
   co_return out;
 }
 
-// Where this mail comes from, as far as machines of egress.clients have noted it. What stands below our gate's field,
-// and the results in the mail, are ours to believe then: our gate takes away forged ones.
-enum class Origin : std::uint8_t {
-  kHere,     // a program or a person of ours; or it cannot be told
-  kOutside,  // our gate gave it to the MTA
-  kThrough,  // our gate, then programs of ours: a list manager, a filter
-};
-Origin origin_of(const mail::Message& message, const Config& config) {
-  const std::string by_us = "by " + core::to_lower(config.action.host) + " with ";
-  unsigned steps = 0;
-  for (const auto* field : message.all("Received")) {
-    if (steps > 0 && core::to_lower(field->value).find(by_us) != std::string::npos)
-      return steps == 1 ? Origin::kOutside : Origin::kThrough;
-    const auto clause = received::parse(field->value);
-    const bool local = clause.kind == received::Kind::kLocal;
-    if (clause.kind == received::Kind::kUnreadable || (!local && !core::in_any(config.clients, clause.ip))) break;
-    ++steps;
+// What our gate wrote into this mail, where nobody else can have: above its own Received, with hops that can be read.
+authres::Header gate_results(const mail::Message& message, const Origin& origin, const std::string& authserv_id,
+                             core::Budget& budget) {
+  authres::Header out{authserv_id, 0, {}};
+  if (!origin.certain) return out;
+  for (const auto* field : above_gate(message, origin, "Authentication-Results")) {
+    const auto read = authres::parse(field->value, budget);
+    if (!read || !authres::same_id(read->authserv_id, authserv_id)) continue;
+    out.results.insert(out.results.end(), read->results.begin(), read->results.end());
   }
-  return Origin::kHere;
+  return out;
 }
 
 // What the seal says: signatures and chain as they are now, SPF and DMARC as they were at our gate.
@@ -101,13 +93,12 @@ struct Seen {
 // Chain and results for a seal. A list manager changes the mail between our gate and here: then they are those of its
 // arrival (RFC 8617 section 5.1), as our gate wrote them down.
 core::Task<Seen> seen_of(const mail::Message& message, const Config& config, dns::Resolver& resolver,
-                         mediation::Path path, Origin origin, std::int64_t now_s, io::Pool& pool) {
+                         mediation::Path path, const Origin& origin, std::int64_t now_s, io::Pool& pool) {
   Seen out;
   core::Budget budget;
-  authres::Header gate;
-  if (origin != Origin::kHere) gate = arc::results_of(message, config.mediation.authserv_id, budget);
+  const authres::Header gate = gate_results(message, origin, config.mediation.authserv_id, budget);
   const authres::Header came = as_it_came(gate);
-  const bool redistributed = path == mediation::Path::kList && origin == Origin::kThrough && !came.results.empty();
+  const bool redistributed = path == mediation::Path::kList && origin.gate && !came.results.empty();
   arc::Options options;
   options.now_s = now_s;
   options.changed_since = redistributed && std::any_of(came.results.begin(), came.results.end(), [](const auto& r) {
@@ -134,10 +125,11 @@ core::Task<Mended> mend(World& world, const Config& config, const session::Sessi
   mediation::Facts known{*message, out.author, mail.path.text, {}, nullptr};
   auto path = mediation::path_of(known, config.mediation);
   // What our own gate let in from outside is nobody's of ours, whatever its From, return path and List-Id say: a forged
-  // mail that an alias sends on would leave with our signature. A list's mail comes from the list manager.
-  const Origin origin = origin_of(*message, config);
-  if (path == mediation::Path::kList ? origin == Origin::kOutside : origin != Origin::kHere)
-    path = mediation::Path::kForward;
+  // mail that an alias sends on would leave with our signature. A list's mail is the list manager's, who has sent it
+  // anew, whoever posted.
+  const Origin origin = origin_of(*message, config.action.host, config.clients);
+  const bool anew = path == mediation::Path::kList && sent_anew(*message, origin, mail.path.text);
+  if (origin.gate && !anew) path = mediation::Path::kForward;
   if (mediation::asks_policy(path) && out.author.author_domain)
     known.policy = co_await policy_of(*out.author.author_domain, config, resolver);
   Seen seen;

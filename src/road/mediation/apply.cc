@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/core/text.h"
+#include "mail/address/mailbox.h"
 #include "road/identity/dkim/dkim.h"
 #include "road/identity/domainkeys/domainkeys.h"
 #include "road/mediation/mediation.h"
@@ -116,8 +117,8 @@ class Applier {
     for (const mail::HeaderField& field : message.fields()) {
       if (from && &field == shown)
         header += "From: " + shown_name(field.value, local_of(author), from->detail) + "\r\n <" + from->value + ">\r\n";
-      else if (author && &field == answers && !names(field.value, author->value))
-        header += "Reply-To:" + std::string(field.value) + ",\r\n " + original + "\r\n";
+      else if (author && &field == answers)
+        header += with_author(field, author->value, original);
       else
         header += field.raw;
     }
@@ -129,8 +130,19 @@ class Applier {
   static std::string local_of(const Step* author) {
     return author ? author->value.substr(0, author->value.rfind('@')) : "";
   }
-  static bool names(std::string_view value, const std::string& address) {
-    return core::to_lower(value).find(core::to_lower(address)) != std::string::npos;
+  // Reply-To as it is where it names the author; else with him behind it, or before what nobody reads to its end (an
+  // open quote would swallow him).
+  static std::string with_author(const mail::HeaderField& field, const std::string& address,
+                                 const std::string& original) {
+    core::Budget budget;
+    const auto list = mail::parse_mailboxes(field.value, budget);
+    const auto is_author = [&](const mail::Mailbox& m) { return core::iequals(m.addr_spec, address); };
+    if (std::any_of(list.mailboxes.begin(), list.mailboxes.end(), is_author)) return std::string(field.raw);
+    const std::string value(core::trim_fws(field.value));
+    const bool any = std::any_of(list.mailboxes.begin(), list.mailboxes.end(), [](const auto& m) { return m.address; });
+    if (!any) return "Reply-To: " + original + "\r\n";
+    if (!list.oddities.none()) return "Reply-To: " + original + ",\r\n " + value + "\r\n";
+    return "Reply-To: " + value + ",\r\n " + original + "\r\n";
   }
 
   core::Result<void, Fault> sign(std::int64_t now_s) {

@@ -85,6 +85,14 @@ TEST(Mediation, ForwardedMailWithResentFrom) {
   EXPECT_EQ(made.words(), "forward resent=bob@own.example");
   EXPECT_EQ(value(*made.applied->message, "Resent-From"), " <bob@own.example>");
   EXPECT_EQ(make({"From: a@bank.example\r\n", ""}, s).words(), "forward resent=forward@own.example");
+  // Delivered-To that the sender wrote himself, and one of an alias here.
+  const std::string hop = "Received: from evil (evil [192.0.2.66]) by mta.own.example (Postfix) with ESMTP id 1; x\r\n";
+  const std::string local = "Received: by mta.own.example (Postfix) id 2; x\r\n";
+  const std::string claim = "Delivered-To: ceo@own.example\r\nFrom: a@bank.example\r\n";
+  EXPECT_EQ(make({hop + claim, ""}, s).words(), "forward resent=forward@own.example");
+  EXPECT_EQ(make({local + hop + claim, ""}, s).words(), "forward resent=forward@own.example");
+  EXPECT_EQ(make({local + "Delivered-To: bob@own.example\r\n" + hop + claim, ""}, s).words(),
+            "forward resent=bob@own.example");
 }
 
 TEST(Mediation, ThirdPartyGetsASender) {
@@ -116,6 +124,22 @@ TEST(Mediation, ReplyToOfTheListKeepsTheAuthorToo) {
             "b@lists.example", dmarc::Policy::kQuarantine});
   EXPECT_EQ(value(*made.applied->message, "Reply-To"), " friends@lists.example,\r\n alice@bank.example");
   EXPECT_EQ(value(*made.applied->message, "From"), " \"alice via Friends\"\r\n <friends@lists.example>");
+}
+
+TEST(Mediation, NoReplyToSwallowsTheAuthor) {
+  const auto reply_to = [](const std::string& was) {
+    const Made made = make({"List-Id: <f.lists.example>\r\nReply-To:" + was + "\r\nFrom: alice@bank.example\r\n",
+                            "b@lists.example", dmarc::Policy::kReject});
+    return value(*made.applied->message, "Reply-To");
+  };
+  EXPECT_EQ(reply_to(" Alice@bank.example"), " Alice@bank.example");
+  EXPECT_EQ(reply_to(" notalice@bank.example"), " notalice@bank.example,\r\n alice@bank.example");
+  EXPECT_EQ(reply_to(" \"alice@bank.example\" <x@y.example>"),
+            " \"alice@bank.example\" <x@y.example>,\r\n alice@bank.example");
+  for (const char* open :
+       {" x@y.example, (open", " x@y.example, \"open", " x@y.example, <open", " x@y.example, z <q@y.example"})
+    EXPECT_TRUE(reply_to(open).starts_with(" alice@bank.example,\r\n x@y.example, ")) << open;
+  for (const char* none : {"", " ", " ,", " nobody", " g:;"}) EXPECT_EQ(reply_to(none), " alice@bank.example") << none;
 }
 
 TEST(Mediation, AListIdAloneIsNoList) {

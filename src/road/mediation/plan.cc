@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/core/text.h"
+#include "mail/received/received.h"
 #include "road/identity/domainkeys/domainkeys.h"
 #include "road/mediation/mediation.h"
 
@@ -92,9 +93,12 @@ class Planner {
   }
 
   // Who forwards: the mailbox that Postfix and others note in Delivered-To, topmost first, where it is one of ours.
+  // Only what was written here since the mail came: below the first Received from another machine it is the sender's,
+  // who would have us say that anybody of ours sends it again.
   std::optional<mail::Address> forwarder() const {
-    for (const auto* field : facts_.message.all("Delivered-To")) {
-      auto address = address_in(field->value);
+    for (const mail::HeaderField& field : facts_.message.fields()) {
+      if (core::iequals(field.name, "Received") && received::parse(field.value).kind != received::Kind::kLocal) break;
+      auto address = core::iequals(field.name, "Delivered-To") ? address_in(field.value) : std::nullopt;
       if (address && !settings_.keys->select(address->domain()).empty()) return address;
     }
     return settings_.forward_address;

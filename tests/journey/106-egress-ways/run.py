@@ -122,6 +122,14 @@ with Folder() as folder:
         out = through(forged, "boss@own.example", "fwd@own.example", "the same written here")
         need(signed_by(out, zone_file) == [("own.example", "pass")], "control: written here it is ours and signed")
 
+        # Who writes our list's return path and List-Id himself is no list manager: our gate heard that return path from outside. A post has been sent anew.
+        heard = b'Received-SPF: fail (mx.sekisho.example: x) receiver=mx.sekisho.example; client-ip=192.0.2.66;\r\n envelope-from="%s"; helo=x; identity=mailfrom\r\n'
+        posted = author_mail("bob@mild.example", "forged list", listed)
+        out = through(heard % b"bounces+1@lists.example" + trace + posted, "bounces+1@lists.example", "user@dest.example", "a forged list mail that an alias sends on")
+        need("lists.example" not in [d for d, _ in signed_by(out, zone_file)], "it does not leave with the list's signature")
+        out = through(heard % b"bob@mild.example" + trace + posted, "bounces+1@lists.example", "user@dest.example", "a post that the list manager sends anew")
+        need(("lists.example", "pass") in signed_by(out, zone_file), "control: a post from outside that the list manager has sent anew is signed")
+
         def explain(mail, way, mail_from, want=0):
             path = os.path.join(folder, "explain.eml")
             open(path, "wb").write(mail)
@@ -140,5 +148,7 @@ with Folder() as folder:
              and not told["methods"]["dmarc"]["survives"] and told["methods"]["dmarc"]["text"]["ja"], "explain, third party: what does not survive says why")
         text = sekisho("mediate", "explain", "-c", gate.config, "--path", "all", "--ip", "127.0.0.1", "--mail-from", "alice@bank.example", os.path.join(folder, "explain.eml"), want=1).decode()
         need(all("path     " + w in text for w in ("forward", "list", "third-party")) and "転送" in text, "the whole table as text")
+        shown = subprocess.run([COMMANDS, "mediate", "explain", "-c", gate.config, "--mail-from", "x\x1b[31m@bank.example", "-"], input=plain, capture_output=True).stdout
+        need(b"\\x1b[31m" in shown and b"\x1b" not in shown, "no control reaches the terminal")
         need(subprocess.run([COMMANDS, "mediate", "explain", "-c", gate.config, "--path", "moon", "-"], input=b"", capture_output=True).returncode == 2, "a way nobody knows is a usage error")
 print("ok")
