@@ -148,6 +148,12 @@ TEST(Mediation, AListIdAloneIsNoList) {
   EXPECT_EQ(make({header, "b@lists.example"}, settings(false)).plan.path, Path::kList);
 }
 
+TEST(Mediation, AForwardersReturnPathIsNoListsOne) {
+  const std::string header = "List-Id: <friends.lists.example>\r\nFrom: alice@bank.example\r\n";
+  for (const char* mail_from : {"SRS0=aaaa=bb=evil.example=x@srs.lists.example", "srs1+aaaa=c==bb@lists.example"})
+    EXPECT_EQ(make({header, mail_from}, settings(false)).words(), "forward") << mail_from;
+}
+
 TEST(Mediation, AListOfLists) {
   const std::string from = "From: alice@bank.example\r\n", other = "List-Id: <all.other.example>\r\n";
   const std::string ours = "List-Id: <friends.lists.example>\r\n";

@@ -176,7 +176,7 @@ bool bears(const List& list, std::string_view list_id) {
 const List* list_of(const mail::Message& message, std::string_view mail_from, const Settings& settings) {
   if (settings.lists.empty()) return nullptr;
   const auto from = address_in(mail_from);
-  if (!from) return nullptr;
+  if (!from || is_srs(from->local())) return nullptr;  // a forwarder's, also where its domain is below the list's
   const auto fields = message.all("List-Id");
   const List* found = nullptr;
   for (std::size_t i = 0; i < std::min<std::size_t>(fields.size(), 10); ++i) {

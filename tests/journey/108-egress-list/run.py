@@ -34,13 +34,18 @@ with Folder() as folder:
             need(site.receive(mail, "alice@%s.example" % name, "friends@lists.example").startswith("250"), "a post of %s comes in" % name)
         forged = b"From: x@nobody.example\r\nTo: fwd@lists.example\r\nSubject: s\r\nMessage-ID: <f@x>\r\nList-Id: Friends <friends.lists.example>\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\n\r\nhello\r\n"
         need(site.receive(forged, "friends+bounces-9@lists.example", "fwd@lists.example").startswith("250"), "a forger's list mail for an alias comes in")
+        # The same two ways past a content filter of this machine, as it would come back from there, and one written here.
+        gate = b"Received: from f (client [127.0.0.5])\r\n by mx.lists.example with ESMTP id abc; Thu, 1 Jan 2026 00:00:00 +0000\r\n"
+        filtered = b"Received: from mx ([127.0.0.1]) by filter with ESMTP id 1;\r\n Thu, 1 Jan 2026 00:00:00 +0000\r\n" + \
+            b'Received-SPF: fail (mx.lists.example: x) receiver=mx.lists.example;\r\n client-ip=127.0.0.5; envelope-from="%s"; helo=f; identity=mailfrom\r\n' + gate + forged
         client = Client(site.postfix.port)
-        client.send(forged, mail_from="friends+bounces-9@lists.example", rcpts=("here@far.example",))
+        for rcpt, data in (("here", forged), ("filtered", filtered % b"friends+bounces-9@lists.example"), ("posted", filtered % b"x@nobody.example")):
+            client.send(data, mail_from="friends+bounces-9@lists.example", rcpts=(rcpt + "@far.example",))
         client.close()
         posts = arrived(world, "reader@far.example", count=3)
         past = arrived(world, "past@plain.example", count=3)
-        alias, here = arrived(world, "alias@far.example")[0], arrived(world, "here@far.example")[0]
-        ends = far.judge(*posts, *past, alias, here)
+        alias, here, through, posted = [arrived(world, who + "@far.example")[0] for who in ("alias", "here", "filtered", "posted")]
+        ends = far.judge(*posts, *past, alias, here, through, posted)
         for got, end in zip(posts, ends):
             head = got["data"]
             name = field(head, "Message-ID")[0][1:].split("@")[0]
@@ -58,6 +63,8 @@ with Folder() as folder:
         for got, end in zip(past, ends[3:6]):
             need("pass" not in end["dkim"].values() and end["arc"] == "none" and not dmarc(end, got), "control: past egress nothing proves %s" % field(got["data"], "From")[0])
         need(ends[6]["dkim"] == {} and field(alias["data"], "ARC-Seal"), "the forger's mail is sealed as forwarded and has no signature of the list")
+        need(ends[8]["dkim"] == {} and field(through["data"], "ARC-Seal"), "nor has it when a filter stands between: its return path is the one that our gate saw")
+        need(ends[9]["dkim"] == {"lists.example": "pass"}, "control: with another one it is a post that the list has handed out")
         need(ends[7]["dkim"] == {"lists.example": "pass"}, "control: handed in by a program of this machine it is the list's")
     world.close()
 print("ok")
