@@ -80,6 +80,10 @@ class Applier {
 
   core::Result<Applied, Fault> run(const arc::Evaluation* chain, const authres::Header& results, std::int64_t now_s,
                                    const std::string& date) {
+    // A header that begins with a fold would go on in the last field of ours. No MTA hands one over.
+    const auto& fields = out_.message->fields();
+    if (!plan_.steps.empty() && !fields.empty() && core::is_wsp(fields.front().raw.front()))
+      return core::error(Fault::kHeader);
     auto changed = change_header(date, now_s);
     if (!changed) return core::error(changed.error());
     auto with_signatures = sign(now_s);
@@ -112,7 +116,7 @@ class Applier {
     if (sender) header += "Sender: <" + sender->value + ">\r\n";
     const auto* shown = message.first("From");
     const auto* answers = message.first("Reply-To");
-    const std::string original = shown ? std::string(core::trim_fws(shown->value)) : "";
+    const std::string original = shown && author ? as_written(shown->value, author->value) : "";
     if (author && !answers) header += "Reply-To: " + original + "\r\n";
     for (const mail::HeaderField& field : message.fields()) {
       if (from && &field == shown)
@@ -130,13 +134,23 @@ class Applier {
   static std::string local_of(const Step* author) {
     return author ? author->value.substr(0, author->value.rfind('@')) : "";
   }
+  // From as the author wrote it, with his name; his bare address where it is not plain: an open bracket goes on into
+  // what follows.
+  static std::string as_written(std::string_view from, const std::string& address) {
+    core::Budget budget;
+    const auto list = mail::parse_mailboxes(from, budget);
+    if (list.oddities.none() && list.mailboxes.size() == 1) return std::string(core::trim_fws(from));
+    return "<" + address + ">";
+  }
   // Reply-To as it is where it names the author; else with him behind it, or before what nobody reads to its end (an
   // open quote would swallow him).
   static std::string with_author(const mail::HeaderField& field, const std::string& address,
                                  const std::string& original) {
     core::Budget budget;
     const auto list = mail::parse_mailboxes(field.value, budget);
-    const auto is_author = [&](const mail::Mailbox& m) { return core::iequals(m.addr_spec, address); };
+    const auto is_author = [&](const mail::Mailbox& m) {
+      return m.address && core::iequals(m.address->text(), address);
+    };
     if (std::any_of(list.mailboxes.begin(), list.mailboxes.end(), is_author)) return std::string(field.raw);
     const std::string value(core::trim_fws(field.value));
     const bool any = std::any_of(list.mailboxes.begin(), list.mailboxes.end(), [](const auto& m) { return m.address; });

@@ -140,6 +140,9 @@ TEST(Mediation, NoReplyToSwallowsTheAuthor) {
        {" x@y.example, (open", " x@y.example, \"open", " x@y.example, <open", " x@y.example, z <q@y.example"})
     EXPECT_TRUE(reply_to(open).starts_with(" alice@bank.example,\r\n x@y.example, ")) << open;
   for (const char* none : {"", " ", " ,", " nobody", " g:;"}) EXPECT_EQ(reply_to(none), " alice@bank.example") << none;
+  const Made odd = make({"List-Id: <f.lists.example>\r\nReply-To: x@y.example\r\nFrom: A <alice@bank.example\r\n",
+                         "b@lists.example", dmarc::Policy::kReject});
+  EXPECT_EQ(value(*odd.applied->message, "Reply-To"), " x@y.example,\r\n <alice@bank.example>");
 }
 
 TEST(Mediation, AListIdAloneIsNoList) {
@@ -186,6 +189,13 @@ TEST(Mediation, NamesThatTryToBreakOut) {
     ASSERT_EQ(author.addresses.size(), 1u) << from << value(*made.applied->message, "From");
     EXPECT_EQ(author.addresses.front().text(), "friends@lists.example") << from;
   }
+}
+
+TEST(Mediation, NoFieldOfOursGoesOnInTheSenders) {
+  const Made made = make({" , <evil@bank.example>\r\nFrom: ceo@company.example\r\n", "user@own.example"});
+  EXPECT_EQ(made.words(), "third-party sender=user@own.example dkim=own.example");
+  EXPECT_FALSE(made.applied);
+  EXPECT_TRUE(make({"X: y\r\n , z\r\nFrom: ceo@company.example\r\n", "user@own.example"}).applied);
 }
 
 TEST(Mediation, EveryReasonHasItsTexts) {
