@@ -119,6 +119,8 @@ std::optional<End> Dialogue::feed(std::string_view octets, const Ask& ask, std::
     held_ = {};
     return large ? End::kTooLarge : End::kMalformed;
   }
+  // Octet by octet a long question would be copied once for each.
+  if (joined && left.size() == held_.size()) return {};
   std::string rest(left);
   held_ = std::move(rest);
   return {};
