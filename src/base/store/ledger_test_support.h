@@ -29,7 +29,8 @@ struct Folder {
   std::string path;
 };
 
-// For files that are written anew ten thousand times: memory if there is room, because a disk makes each rewriting last.
+// For files that are written anew ten thousand times: memory if there is room, because a disk makes each rewriting
+// last.
 inline std::string quick_place() {
   std::error_code ec;
   const fs::space_info shm = fs::space("/dev/shm", ec);
