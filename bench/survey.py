@@ -102,7 +102,7 @@ def main():
                 with Unbound(folder, nsd_port) as unbound:
                     if who == "survey":
                         done, seconds, cpu = measured([options.binary, "survey", folder + "/list", "--state", folder + "/state%d" % turn, "--only", "spf", "--json",
-                                                       "--per-domain", "1000", "--window", str(options.window), "--resolver", "127.0.0.1:%d" % unbound.port])
+                                                       "--per-domain", "1000", "--per-authority", "0", "--window", str(options.window), "--resolver", "127.0.0.1:%d" % unbound.port])
                         said = json.loads(done.stdout)
                         answered = said["answered"] / len(names)
                         if said["classes"][-1]["columns"]["spf"]["valid"] != len(names) // 2:
